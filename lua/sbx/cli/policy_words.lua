@@ -1,0 +1,108 @@
+-- The options that say what a command may touch, as one policy: a name alone, or a table that
+-- extends it. What --policy-json lists comes first, what single options name is appended.
+
+local core = require("sbx.core")
+local errors = require("sbx.errors")
+
+local M = {}
+
+local NETWORKS = { "none", "loopback", "full" }
+
+-- option -> field of the policy that it appends to
+local LISTS = {
+  writable_root = "writable_roots", read_only = "read_only", readable = "readable",
+  deny_read = "deny_read", unix_socket = "unix_sockets",
+}
+
+-- "A policy word with a / or ending in .lua is a file": made absolute here, because what a policy
+-- extends is looked up elsewhere.
+local function policy_word(word)
+  if not word then return nil end
+  local is_file = word:find("/", 1, true) or word:find("%.lua$")
+  if not is_file or word:sub(1, 1) == "/" or word:sub(1, 2) == "~/" then return word end
+  return core.cwd() .. "/" .. word
+end
+
+local function json_text(word)
+  if word:sub(1, 1) ~= "@" then return word end
+  local text, err = core.fs_read(word:sub(2))
+  if text then return text end
+  return nil, "--policy-json " .. word .. ": " .. (err and err.message or "can't be read")
+end
+
+local function policy_json(word)
+  local text, message = json_text(word)
+  if not text then return nil, message end
+  local policy
+  policy, message = require("sbx.json").decode(text)
+  if type(policy) == "table" and policy[1] == nil then return policy end
+  return nil, "--policy-json: " .. (message or "an object is wanted: {\"extends\": …}")
+end
+
+-- A field may stand as `{"replace": [...]}`; what an option names belongs to it too.
+local function append(policy, field, words)
+  local list = policy[field] or {}
+  if type(list) ~= "table" then return nil, "--policy-json: " .. field .. " must be a list" end
+  local target = list.replace or list
+  if type(target) ~= "table" then return nil, "--policy-json: " .. field .. " must be a list" end
+  for _, word in ipairs(words) do target[#target + 1] = word end
+  policy[field] = list
+  return true
+end
+
+local function add_network(values, policy)
+  if not values.network then return true end
+  for _, word in ipairs(NETWORKS) do
+    if word == values.network then
+      policy.network, policy.network_access = word, nil
+      return true
+    end
+  end
+  return nil, errors.unknown("word for --network:", values.network, NETWORKS)
+end
+
+local function add_base(values, policy)
+  local base = policy_word(values.policy)
+  if base and policy.extends then
+    return nil, "give --policy or \"extends\" in --policy-json, not both"
+  end
+  policy.extends = policy.extends or base
+  return true
+end
+
+local function add_lists(values, policy)
+  for option, field in pairs(LISTS) do
+    if values[option] then
+      local ok, message = append(policy, field, values[option])
+      if not ok then return nil, message end
+    end
+  end
+  return true
+end
+
+local function only_a_name(values)
+  for option in pairs(LISTS) do
+    if values[option] then return false end
+  end
+  return not values.network and not values.policy_json
+end
+
+--- Sets opts.policy where an option says something of it.
+---@return boolean|nil ok, string? message
+function M.set(values, opts)
+  if only_a_name(values) then
+    opts.policy = policy_word(values.policy)
+    return true
+  end
+  local policy, message = {}, nil
+  if values.policy_json then policy, message = policy_json(values.policy_json) end
+  if not policy then return nil, message end
+  for _, add in ipairs({ add_base, add_network, add_lists }) do
+    local ok, why = add(values, policy)
+    if not ok then return nil, why end
+  end
+  opts.policy = policy
+  return true
+end
+
+return M

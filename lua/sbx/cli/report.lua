@@ -1,0 +1,125 @@
+-- What a person at a terminal wants to know of a run, in as few lines as it takes.
+
+local text = require("sbx.text")
+
+local M = {}
+
+local SKIPPED = { writable_root = true, policy_entry = true }
+
+-- Properties come as one line of names, since they are the same at each run (doctor gives the
+-- reasons); an entry that was left out comes with its path.
+local function not_held(sandbox)
+  local names, skipped, seen = {}, {}, {}
+  for _, entry in ipairs(sandbox.missing) do
+    if SKIPPED[entry.property] then
+      skipped[#skipped + 1] = entry.reason
+    elseif not seen[entry.property] then
+      seen[entry.property] = true
+      names[#names + 1] = entry.property
+    end
+  end
+  return names, skipped
+end
+
+--- Before the run: what this tier doesn't hold.
+---@param say sbx.cli.Reporter
+function M.before(sandbox, say)
+  local names, skipped = not_held(sandbox)
+  for _, reason in ipairs(skipped) do say.warn("left out: " .. reason) end
+  if #names == 0 then return end
+  say.note(string.format("not held by the %s tier: %s (sbxlua doctor says why)",
+    sandbox.tier, table.concat(names, ", ")))
+end
+
+--- When it takes long and prints nothing.
+function M.quiet(words, say)
+  say.note("running: " .. text.command(words))
+end
+
+-- ---- denials ----
+
+local function paths_of(entries)
+  local paths = {}
+  for _, entry in ipairs(entries) do paths[#paths + 1] = text.escape(entry.path) end
+  return #paths == 0 and "nothing" or table.concat(paths, ", ")
+end
+
+local function policy_file(name)
+  for _, policy in ipairs(require("sbx").policies()) do
+    if policy.name == name then return policy.path end
+  end
+end
+
+local function policy_line(plan)
+  local name = tostring(plan.policy)
+  local file = policy_file(name)
+  return string.format("policy %s%s: may write %s; network %s", name,
+    file and " (" .. file .. ")" or "", paths_of(plan.writable), tostring(plan.network))
+end
+
+-- The options that would widen this very policy.
+local function widening(plan)
+  local options = { "-w DIR (DIR can be written)" }
+  if plan.mode == "read-only" then
+    options[#options + 1] = "-p workspace-write (this directory and /tmp can be)"
+  end
+  if plan.network ~= "full" then options[#options + 1] = "--network full" end
+  return "to allow more: " .. table.concat(options, ", ")
+end
+
+-- Nothing was watched, so nothing was seen: what stands here is a guess, and says so.
+local function denial(out, plan, say)
+  local reason = out.denial.reason and ": " .. tostring(out.denial.reason) or ""
+  say.warn("the sandbox is the likely cause, judged by the output alone (no refusal was seen)"
+    .. reason)
+  say.note(policy_line(plan))
+  say.note(widening(plan))
+end
+
+-- ---- other endings ----
+
+local function seconds(ms)
+  return string.format("%.3g s", ms / 1000)
+end
+
+local ENDINGS = {}
+
+function ENDINGS.denied(outcome, plan, say)
+  denial(outcome.out, plan, say)
+end
+
+function ENDINGS.timeout(outcome, _, say)
+  say.warn("timed out after " .. seconds(outcome.out.duration_ms) .. ", the whole tree was killed")
+end
+
+function ENDINGS.signal(outcome, _, say)
+  say.warn("the command " .. outcome.err.message)
+end
+
+function ENDINGS.limit(outcome, _, say)
+  say.warn("limit " .. tostring(outcome.err.limit) .. ": " .. outcome.err.message)
+end
+
+local function leftover(out, say)
+  if out.status == "timeout" or out.status == "cancelled" or out.leftover == 0 then return end
+  local many = out.leftover > 1
+  say.note(string.format("%d process%s still alive at the end of the command %s killed",
+    out.leftover, many and "es" or "", many and "were" or "was"))
+end
+
+--- After the run.
+---@param outcome sbx.cli.Outcome
+---@param plan table  what the policy came to
+---@param say sbx.cli.Reporter
+function M.after(outcome, plan, say)
+  local out, err = outcome.out, outcome.err
+  if outcome.signal then
+    say.note("ended by signal " .. outcome.signal .. ", the whole tree was killed")
+    return
+  end
+  local ending = err and ENDINGS[err.kind]
+  if ending then ending(outcome, plan, say) end
+  leftover(out, say)
+end
+
+return M

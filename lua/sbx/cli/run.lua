@@ -1,0 +1,106 @@
+-- sbxlua run: one command, its output, its status.
+
+local answer = require("sbx.cli.answer")
+local errors = require("sbx.errors")
+local message = require("sbx.cli.message")
+local options = require("sbx.cli.options")
+local program = require("sbxlua.program")
+local text = require("sbx.text")
+
+local M = {}
+
+-- With --json the object says all, and stderr stays empty.
+local function tell(outcome, json, call_id)
+  if json then
+    local object = answer.object(outcome, call_id)
+    require("sbx.json").write(object, answer.FIELDS, function(piece) program.write(1, piece) end)
+  end
+  return answer.status(outcome)
+end
+
+-- What a shell would say of a command that it can't start.
+local function words_of(err, name)
+  if err.kind == "invalid_input" then return err.message end
+  if err.kind ~= "spawn" or not name then
+    return tostring(err)
+  end
+  return text.command({ name }) .. ": " .. err.message
+end
+
+local function fail(err, json, call_id, name)
+  if not json then message.error(words_of(err, name)) end
+  return tell({ err = err }, json, call_id)
+end
+
+local function shown_words(opts)
+  return opts.command or { "/bin/sh", "-c", opts.script }
+end
+
+-- Misuse throws; here a user typed it.
+local function start(opts)
+  local core, sbx = require("sbx.core"), require("sbx")
+  core.in_process(true) -- one command, then the end: the program is its own spawner
+  local ok, job, err = pcall(sbx.spawn, opts)
+  if ok then return job, err end
+  return nil, errors.new("invalid_input", tostring(job))
+end
+
+-- Errors that are sbxlua's own although the command had started.
+local OWN = { sandbox = true, policy = true }
+
+local function own_errors(outcome)
+  if outcome.failure and outcome.failure ~= "closed" then
+    message.error("can't pass on the output: " .. outcome.failure)
+  elseif outcome.err and OWN[outcome.err.kind] then
+    message.error(tostring(outcome.err))
+  end
+end
+
+local function drive(job, opts, values, say)
+  local report = require("sbx.cli.report")
+  local on_quiet
+  if not values.json and not values.quiet and program.isatty(2) then
+    on_quiet = function() report.quiet(shown_words(opts), say) end
+  end
+  return require("sbx.cli.drive").run(job, not values.json, on_quiet)
+end
+
+local function run(opts, values)
+  local report = require("sbx.cli.report")
+  local say = message.reporter(values.quiet or values.json)
+  program.catch_signals()
+  local job, err = start(opts)
+  if not job then
+    local signal = program.pending_signal()
+    if signal then return tell({ err = err, signal = signal }, values.json, opts.call_id) end
+    return fail(err, values.json, opts.call_id, shown_words(opts)[1])
+  end
+  local spec = job.state.spec
+  report.before(spec.held, say)
+  local outcome = {}
+  outcome.signal, outcome.failure = drive(job, opts, values, say)
+  local result, why, out = job:wait()
+  outcome.err, outcome.out = why, result or out
+  if not values.json then own_errors(outcome) end
+  report.after(outcome, spec.kept.plan, say)
+  return tell(outcome, values.json, opts.call_id)
+end
+
+---@param words string[]  behind the verb
+---@return integer status
+function M.main(words)
+  local run_options = require("sbx.cli.run_options")
+  local values, rest = options.read(run_options, words)
+  if not values then
+    return fail(errors.new("invalid_input", rest), options.asked(words, "--json"))
+  end
+  if values.help then
+    program.write(1, options.help(run_options))
+    return 0
+  end
+  local opts, err = run_options.opts(values, rest)
+  if not opts then return fail(err, values.json, values.call_id) end
+  return run(opts, values)
+end
+
+return M

@@ -1,0 +1,63 @@
+-- What the small verbs share: options in, text or one JSON object out.
+
+local message = require("sbx.cli.message")
+local options = require("sbx.cli.options")
+local program = require("sbxlua.program")
+
+local M = {}
+
+local OWN_FAILURE = 125
+
+M.JSON = { name = "json", help = "One JSON object on stdout." }
+
+function M.write(text)
+  program.write(1, text)
+end
+
+--- An error of sbxlua itself: as a line, or as the object that was asked for.
+function M.fail(text, json)
+  if json then
+    local object = { v = 1, error = { kind = "invalid_input", message = text } }
+    M.write(require("sbx.json").encode(object) .. "\n")
+  else
+    message.error(text)
+  end
+  return OWN_FAILURE
+end
+
+function M.json(object)
+  object.v = 1
+  require("sbx.json").write(object, nil, M.write)
+end
+
+--- Reads the words of a verb that takes options alone, and runs it.
+---@param verb {usage: string, description: string, options: sbx.cli.Option[]}
+---@param act fun(values: table): integer
+function M.main(verb, words, act)
+  local values, rest = options.read(verb, words)
+  if not values then return M.fail(rest, options.asked(words, "--json")) end
+  if values.help then
+    M.write(options.help(verb))
+    return 0
+  end
+  if rest[1] then return M.fail(string.format("unexpected word %q", rest[1]), values.json) end
+  return act(values)
+end
+
+--- Rows of words as columns, the last one free.
+function M.columns(rows)
+  local widths, lines = {}, {}
+  for _, row in ipairs(rows) do
+    for i = 1, #row - 1 do widths[i] = math.max(widths[i] or 0, #row[i]) end
+  end
+  for n, row in ipairs(rows) do
+    local cells = {}
+    for i, cell in ipairs(row) do
+      cells[i] = i < #row and cell .. (" "):rep(widths[i] - #cell) or cell
+    end
+    lines[n] = table.concat(cells, "  "):gsub("%s+$", "")
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+return M

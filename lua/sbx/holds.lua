@@ -1,0 +1,176 @@
+-- What the landlock tier holds of a policy, and what it doesn't, in words: `enforced` and `missing`
+-- of an alternative, and the entries that it can't hold at all.
+
+local landlock = require "sbx.landlock"
+local paths = require "sbx.paths"
+local sources = require "sbx.sources"
+
+local M = {}
+
+local function note(list, property, reason)
+  list[#list + 1] = { property = property, reason = reason }
+end
+
+local function find(list, property)
+  for _, entry in ipairs(list) do
+    if entry.property == property then return true end
+  end
+  return false
+end
+
+local METADATA = "the landlock tier can't keep a command from changing mode, owner and times of"
+  .. " files outside that belong to its user; extended attributes and flags are refused"
+local HARD_LINKS = "a file inside a writable root that has another name outside can be written by"
+  .. " the name inside"
+local PROTECT = "the landlock tier can't keep %s read-only inside a writable root"
+local SOCKETS_FULL = "with full network every socket of the host can be connected to by its path"
+local SOCKETS_LOOPBACK = "network = \"loopback\": sockets by path are refused altogether in the"
+  .. " landlock tier, also those that the command makes itself"
+
+local function names_of(work)
+  local list = {}
+  for i, one in ipairs(work.names) do list[i] = one.name end
+  return table.concat(list, ", ")
+end
+
+function M.files(work, abi, enforced, missing)
+  if not work.restricts_fs then return end
+  enforced.fs = string.format("landlock (ABI %d)%s", abi, abi < 3 and ", seccomp (truncate)" or "")
+  note(missing, "metadata", METADATA)
+  if #work.writable > 0 then note(missing, "hard_links", HARD_LINKS) end
+  if #work.tops == 0 then
+    enforced.protect = "landlock (no directory may be written)"
+  elseif #work.names > 0 then
+    note(missing, "protect", PROTECT:format(names_of(work)))
+  end
+  if work.readable and not find(work.missing, "read_deny") then
+    enforced.read_deny = string.format("landlock (ABI %d)", abi)
+  end
+end
+
+function M.network(work, abi, network, enforced, missing)
+  if network == "full" then
+    if work.restricts_fs then note(missing, "unix_sockets", SOCKETS_FULL) end
+    return
+  end
+  enforced.unix_sockets = "seccomp (no socket by path, no datagram pair)"
+  if network == "loopback" then
+    enforced.network = "network namespace with a loopback of its own, seccomp (families)"
+    note(missing, "policy_entry", SOCKETS_LOOPBACK)
+  else
+    enforced.network = "seccomp (no socket)"
+      .. (abi >= landlock.NET_ABI and ", landlock (no TCP port)" or "")
+  end
+end
+
+local GAPS = {
+  { below = 2, property = "policy_entry", reason = "Landlock ABI 1 refuses to rename or link between"
+    .. " directories, also inside the writable roots" },
+  { below = 3, property = "policy_entry", reason = "Landlock before ABI 3 doesn't know truncation:"
+    .. " truncate(2) and openat2(2) are refused everywhere instead" },
+  { below = 5, property = "metadata", reason = "Landlock before ABI 5 doesn't know device ioctls:"
+    .. " they go as far as the user's permissions on the device" },
+}
+
+function M.gaps(work, abi, missing)
+  for _, gap in ipairs(GAPS) do
+    if work.restricts_fs and abi < gap.below then note(missing, gap.property, gap.reason) end
+  end
+end
+
+local NO_PIDNS = "without a PID namespace the scheduling of the user's other processes can be"
+  .. " changed and their command lines be read"
+local NO_SCOPE = "; before Landlock ABI 6 they can be sent signals"
+
+local KILLS = {
+  pidns = "PID namespace (SIGKILL to its init)",
+  cgroup = "cgroup (cgroup.kill)",
+}
+local SUBREAPER = "only a subreaper ends the tree: it stops and kills until nothing is left, which"
+  .. " takes up to seconds against processes that fork and exit for ever, and doesn't outlive its"
+  .. " own SIGKILL"
+
+function M.processes(work, way, abi, enforced, missing)
+  enforced.kill_tree = KILLS[way.kill]
+  if way.kill == "subreaper" then note(missing, "kill_tree", SUBREAPER) end
+  if not way.pidns then
+    note(missing, "processes", NO_PIDNS .. (abi < landlock.SCOPE_ABI and NO_SCOPE or ""))
+    if abi < 1 then
+      enforced.network, enforced.unix_sockets = nil, nil
+      note(missing, "network", "without Landlock and without a PID namespace a process of the user"
+           .. " outside could be made to act for the command")
+    end
+  end
+  for _, entry in ipairs(way.pidns and work.readable or {}) do
+    if paths.covers("/proc", entry.path) then
+      note(missing, "policy_entry", "readable " .. entry.path .. ": the /proc of the command's own"
+           .. " PID namespace can't be read in the landlock tier")
+    end
+  end
+end
+
+---------------------------------------------------------------------------------------------------
+-- Entries that it can't hold
+
+local function unheld(list, property, field, entry, why)
+  list[#list + 1] = {
+    property = property, source = entry.source,
+    reason = string.format("%s %q %s", field, entry.entry or entry.name or entry.path, why),
+  }
+end
+
+local function covered_by(path, list, proper)
+  for _, entry in ipairs(list) do
+    if (proper and paths.inside or paths.covers)(entry.path, path) then return entry.path end
+  end
+end
+
+local function unheld_read_only(work, list)
+  for _, entry in ipairs(work.read_only) do
+    local base = not work.restricts_fs and "/" or covered_by(entry.path, work.writable, true)
+    if base then
+      unheld(list, "protect", "read_only", entry, "lies inside what may be written (" .. base
+             .. "), and Landlock can't take away from that")
+    elseif entry.source and not sources.is_shipped(entry.source)
+      and not covered_by(entry.path, work.writable) then
+      note(work.missing, "policy_entry", string.format("read_only %q is under no writable root: it is"
+           .. " read-only anyway", entry.entry))
+    end
+  end
+end
+
+local function unheld_deny(work, list)
+  for _, entry in ipairs(work.deny_read) do
+    local base = not work.readable and "/"
+      or covered_by(entry.path, work.readable) or covered_by(entry.path, work.writable)
+    if base then
+      unheld(list, "read_deny", "deny_read", entry, "lies inside what may be read (" .. base
+             .. "), and Landlock can't take away from that; list what may be read in readable")
+    end
+  end
+end
+
+local function unheld_names(work, list)
+  if #work.tops == 0 and work.restricts_fs then return end
+  for _, one in ipairs(work.names) do
+    if not sources.is_shipped(one.source) then
+      unheld(list, "protect", "protect", one, "lies at the top of a writable root, and Landlock can't"
+             .. " take away from that")
+    end
+  end
+end
+
+--- What was written and can't be held here: `{property, source, reason}`.
+function M.unheld(work)
+  local list = {}
+  unheld_read_only(work, list)
+  unheld_deny(work, list)
+  unheld_names(work, list)
+  for _, entry in ipairs(work.unix_sockets) do
+    unheld(list, "unix_sockets", "unix_sockets", entry, "can't be let through: the landlock tier"
+           .. " refuses every socket by path")
+  end
+  return list
+end
+
+return M

@@ -1,0 +1,243 @@
+-- A running command as the host sees it: the methods of the interface.
+
+local core = require "sbx.core"
+local errors = require "sbx.errors"
+local loop = require "sbx.loop"
+local stream = require "sbx.stream"
+local turns = require "sbx.turns"
+
+local M = {}
+
+---@class sbx.Job
+---@field pid number  as the host sees it
+local Job = { __name = "sbx.Job" }
+Job.__index = Job
+
+-- `kill("TERM")` without a grace of its own would be SIGKILL at once.
+local TERM_GRACE_MS = 2000
+
+---@return sbx.Job
+function M.new(handle, spec, on_exit)
+  return setmetatable({ pid = handle:pid(), state = turns.new(handle, spec, on_exit) }, Job)
+end
+
+---------------------------------------------------------------------------------------------------
+-- Waiting
+
+--- Until the command and its tree have ended: the result, or nil, an error, and the result.
+---@return sbx.Result|nil, sbx.Error?, sbx.Result?
+function Job:wait()
+  local state = self.state
+  if not state.outcome then
+    turns.guarded(state, turns.run_to_end, self, loop.waiter(state.spec.o.loop))
+  end
+  return turns.outcome(state)
+end
+
+--- True once it has ended; waits `ms` for it (0 when left out).
+function Job:poll(ms)
+  local state = self.state
+  if ms ~= nil and type(ms) ~= "number" then
+    errors.throw("job:poll takes a number of milliseconds, not " .. type(ms))
+  end
+  if state.outcome then return true end
+  local stop = core.now() + (ms or 0)
+  return turns.guarded(state, turns.poll_until, self, stop, loop.waiter(state.spec.o.loop))
+end
+
+---------------------------------------------------------------------------------------------------
+-- Iterators
+
+local function refuse_with_callbacks(job, method)
+  if job.state.sink then
+    errors.throw("job:" .. method .. "() and on_output or on_line exclude each other: use one")
+  end
+end
+
+--- `for stream, chunk in job:chunks()`: pieces as they come; the result still has all.
+function Job:chunks()
+  refuse_with_callbacks(self, "chunks")
+  return function() return turns.next_piece(self.state, self) end
+end
+
+local function last_lines(splitters, lines)
+  for _, name in ipairs({ "stdout", "stderr" }) do
+    local rest = splitters[name]:rest()
+    if rest then lines[#lines + 1] = { name, rest } end
+  end
+end
+
+--- `for stream, line in job:lines()`: whole lines without their newline, and the last partial one.
+function Job:lines()
+  refuse_with_callbacks(self, "lines")
+  local longest = self.state.spec.o.max_output_bytes
+  local splitters = { stdout = stream.splitter(longest), stderr = stream.splitter(longest) }
+  local lines, first, ended = {}, 1, false
+  return function()
+    while first > #lines and not ended do
+      lines, first = {}, 1
+      local name, text = turns.next_piece(self.state, self)
+      if not name then
+        ended = true
+        last_lines(splitters, lines)
+      else
+        for _, line in ipairs(splitters[name]:feed(text, {})) do
+          lines[#lines + 1] = { name, line }
+        end
+      end
+    end
+    local line = lines[first]
+    if not line then return nil end
+    first = first + 1
+    return line[1], line[2]
+  end
+end
+
+---------------------------------------------------------------------------------------------------
+-- Input and signals
+
+--- Queues input and never blocks; nil closes stdin. `nil, err` with EPIPE once it is closed.
+function Job:write(data)
+  local state = self.state
+  if state.spec.o.stdin ~= true then
+    errors.throw("job:write needs stdin = true in the options")
+  end
+  if data ~= nil and type(data) ~= "string" then
+    errors.throw("job:write takes a string, or nil to close stdin, not " .. type(data))
+  end
+  if state.outcome then
+    return errors.fail("spawn", "the command has ended", { code = "EPIPE", step = "write" })
+  end
+  if data == nil then
+    state.handle:close_stdin()
+    return true
+  end
+  local ok, raw = state.handle:write(data)
+  if ok then return true end
+  return nil, errors.adopt(raw)
+end
+
+local function signal_number(signal)
+  if type(signal) == "string" then
+    local number = core.signals[signal] or core.signals[signal:match("^SIG(.+)$") or ""]
+    if number then return number end
+    local names = {}
+    for name in pairs(core.signals) do names[#names + 1] = name end
+    table.sort(names)
+    errors.throw(errors.unknown("signal", signal, names))
+  end
+  if type(signal) ~= "number" then
+    errors.throw("a signal is a name or a number, not " .. type(signal))
+  end
+  if signal ~= math.floor(signal) or signal < 1 or signal > 64 then
+    errors.throw("there is no signal " .. tostring(signal))
+  end
+  return math.floor(signal)
+end
+
+local function grace_of(options)
+  for key, value in pairs(options) do
+    if key ~= "grace_ms" then
+      errors.throw(errors.unknown("option of kill", key, { "grace_ms" }))
+    end
+    if type(value) ~= "number" or value ~= value or value < 0 then
+      errors.throw("grace_ms must be 0 or a positive number of milliseconds")
+    end
+  end
+  return math.floor(options.grace_ms or 0)
+end
+
+-- What to send first, and the grace: a named signal is given time to work before KILL.
+local function kill_plan(state, how)
+  if how == nil then return nil, state.spec.o.kill_grace_ms end
+  if type(how) == "table" then return nil, grace_of(how) end
+  local number = signal_number(how)
+  if number == core.signals.KILL then return nil, 0 end
+  local grace = state.spec.o.kill_grace_ms
+  if grace == 0 then grace = TERM_GRACE_MS end
+  return number ~= core.signals.TERM and number or nil, grace
+end
+
+-- A command that is over, but was not looked at since, is not to be called cancelled.
+local function over(state, job)
+  if state.outcome then return true end
+  return not state.busy and turns.guarded(state, turns.poll_until, job, core.now())
+end
+
+--- Ends the whole tree: at once, or with a signal first and KILL after the grace. After the end it
+--- does nothing.
+function Job:kill(how)
+  local state = self.state
+  local first, grace = kill_plan(state, how)
+  if over(state, self) then return true end
+  if first then state.handle:signal(first) end
+  if grace > 0 then state.handle:kill(grace) else state.handle:kill() end
+  return true
+end
+
+--- Delivers a signal to the command and decides nothing.
+function Job:signal(signal)
+  local number = signal_number(signal)
+  if self.state.outcome then
+    return errors.fail("spawn", "the command has ended", { code = "ESRCH", step = "signal" })
+  end
+  local ok, raw = self.state.handle:signal(number)
+  if ok then return true end
+  return nil, errors.adopt(raw)
+end
+
+function Job.resize()
+  return nil, errors.later("job:resize (a pty)")
+end
+
+--- Kills what is left of the tree. A closed job's wait gives the error `cancelled`.
+function Job:close()
+  turns.close(self.state)
+end
+
+Job.__close = Job.close
+
+---------------------------------------------------------------------------------------------------
+-- For event loops
+
+--- One descriptor to poll for reading; nil once the job has ended.
+function Job:pollfd()
+  if self.state.outcome then return nil end
+  return self.state.handle:pollfd()
+end
+
+function Job.events()
+  return "r"
+end
+
+--- Seconds until `step` is due without anything to read, or nil: as cqueues asks for it.
+function Job:timeout()
+  if self.state.outcome then return 0 end
+  local ms = self.state.handle:timeout()
+  return ms and ms / 1000 or nil
+end
+
+local function step(state)
+  if not state.sink then turns.set_live(state, true) end
+  return turns.take(state)
+end
+
+--- One turn without waiting: nil, or "output", stream, text; "eof", stream; "end". Callbacks are
+--- told.
+function Job:step()
+  local state = self.state
+  local name, text = turns.next_pending(state)
+  if name then
+    turns.give(state, name, text)
+    return "output", name, text
+  end
+  if state.outcome then return "end" end
+  local event
+  event, name, text = turns.guarded(state, step)
+  if event == "output" then turns.give(state, name, text) end
+  return event, name, text
+end
+
+M.Job = Job
+
+return M

@@ -1,0 +1,167 @@
+-- The options of run, spawn and transform as data: what each takes and what stands in for it. One
+-- loop reads them. A wrong type or name throws; a value that can't be run is `invalid_input`.
+
+local errors = require "sbx.errors"
+local kinds = require "sbx.kinds"
+
+local M = {}
+
+local MAX_BYTES = 9007199254740992 -- beyond 2^53 a number has lost digits already
+
+M.PROPERTIES = {
+  "fs", "metadata", "unix_sockets", "network", "kill_tree", "read_deny", "protect",
+}
+-- `allow_missing` may name what only `sandbox.missing` knows, too.
+local MISSABLE = { "writable_root", "policy_entry", "watch", "hard_links" }
+for i, name in ipairs(M.PROPERTIES) do table.insert(MISSABLE, i, name) end
+
+-- They narrow or widen a policy, and a policy is one value: half of it in opts would be a second
+-- place to look at.
+local POLICY_FIELDS = {
+  extends = true, mode = true, writable_roots = true, network_access = true, network = true,
+  unix_sockets = true, read_only = true, protect = true, readable = true, deny_read = true,
+  private_tmp = true, syscalls = true, exclude_slash_tmp = true, exclude_tmpdir_env_var = true,
+}
+
+---------------------------------------------------------------------------------------------------
+
+---@class sbx.Option
+---@field name string
+---@field kind string
+---@field default any?
+---@field words string[]?  what a word may be
+---@field low number?      smallest number, 1
+---@field high number?
+---@field none boolean?    `false` stands for none
+
+---@type sbx.Option[]
+M.OPTIONS = {
+  { name = "command", kind = "argv" },
+  { name = "script", kind = "string" },
+  { name = "cwd", kind = "string" },
+  { name = "policy", kind = "policy", default = "read-only" },
+  { name = "sandbox", kind = "word", default = "auto", words = {
+    "auto", "none", "linux-seccomp", "macos-seatbelt", "windows-restricted-token",
+  } },
+  { name = "tier", kind = "word", default = "auto", words = { "auto", "contained", "landlock" } },
+  { name = "require", kind = "words", words = M.PROPERTIES },
+  { name = "allow_missing", kind = "words", words = MISSABLE },
+  { name = "timeout_ms", kind = "number", none = true },
+  { name = "idle_timeout_ms", kind = "number", none = true },
+  { name = "kill_grace_ms", kind = "number", low = 0, default = 0 },
+  { name = "drain_ms", kind = "number", low = 0, default = 100 },
+  { name = "setup_timeout_ms", kind = "number", default = 5000 },
+  { name = "env", kind = "env" },
+  { name = "env_policy", kind = "env_policy" },
+  { name = "clear_env", kind = "boolean" },
+  { name = "stdin", kind = "stdin" },
+  { name = "on_output", kind = "callback" },
+  { name = "on_line", kind = "callback" },
+  { name = "max_output_deltas", kind = "number", low = 0, default = 10000 },
+  { name = "max_output_bytes", kind = "number", none = true, high = MAX_BYTES, default = 10485760 },
+  { name = "merge_stderr", kind = "boolean" },
+  { name = "arg0", kind = "string" },
+  { name = "call_id", kind = "any_string" },
+  { name = "with_escalated_permissions", kind = "boolean" },
+  { name = "justification", kind = "any_string" },
+  { name = "loop", kind = "loop" },
+  { name = "limits", kind = "limits" },
+  { name = "watch", kind = "later" },
+  { name = "pty", kind = "later" },
+  { name = "on_refused", kind = "later" },
+  { name = "on_denied", kind = "later" },
+  { name = "on_likely", kind = "later" },
+  { name = "audit", kind = "later" },
+}
+
+local BY_NAME, NAMES = {}, {}
+for i, option in ipairs(M.OPTIONS) do
+  BY_NAME[option.name] = option
+  NAMES[i] = option.name
+end
+
+local DEFAULT_TIMEOUT = { run = 10000, transform = 10000, spawn = false }
+
+local function unknown_option(key)
+  if POLICY_FIELDS[key] then
+    errors.throw(string.format("option %q belongs to a policy: write policy = {extends = "
+                               .. "\"workspace-write\", %s = …}", key, key))
+  end
+  errors.throw(errors.unknown("option", key, NAMES))
+end
+
+-- The array part of opts is the command; its keys are counted to find a hole.
+local function read_named(opts, o)
+  local listed = 0
+  for key, value in pairs(opts) do
+    local option = BY_NAME[key]
+    if option then
+      local used, problem, err = kinds[option.kind](value, key, option)
+      if err then return nil, err end
+      if problem then return errors.fail("invalid_input", problem) end
+      o[key] = used
+    elseif type(key) == "number" and key >= 1 and key == math.floor(key) then
+      listed = listed + 1
+    else
+      unknown_option(key)
+    end
+  end
+  if listed ~= #opts then errors.throw("the command has a hole: an argument is nil") end
+  return listed
+end
+
+local function read_command(opts, o, listed)
+  local given = (listed > 0 and 1 or 0) + (o.command and 1 or 0) + (o.script and 1 or 0)
+  if given > 1 then
+    errors.throw("the command is given twice: write one of command, script and the array part")
+  end
+  if o.script then
+    o.argv = { "/bin/sh", "-c", o.script }
+  elseif listed > 0 then
+    local argv, problem = kinds.copy_strings(opts, listed, "command")
+    if not argv then return errors.fail("invalid_input", problem) end
+    o.argv = argv
+  else
+    o.argv = o.command
+  end
+  if not o.argv or #o.argv == 0 then
+    return errors.fail("invalid_input", "command args are empty")
+  end
+  return o
+end
+
+-- No option is a silent no-op: what would say nothing is refused with what to write instead.
+local function check_together(o, verb)
+  if o.sandbox == "none" and o.require and #o.require > 0 then
+    errors.throw("option \"require\" asks for what sandbox = \"none\" can't hold: leave out one")
+  end
+  if o.sandbox == "none" and o.tier ~= "auto" then
+    errors.throw("option \"tier\" says nothing with sandbox = \"none\": leave out one")
+  end
+  if o.clear_env and o.env_policy then
+    errors.throw("option \"env_policy\" says nothing with clear_env = true: leave out one")
+  end
+  if verb == "run" and o.stdin == true then
+    errors.throw("stdin = true is for sbx.spawn (job:write); give sbx.run the text itself")
+  end
+end
+
+--- Checks opts and gives a table of its own, with the defaults in it and `argv` as the command.
+---@param verb "run"|"spawn"|"transform"
+---@return table|nil, sbx.Error?
+function M.read(opts, verb)
+  if type(opts) ~= "table" then
+    errors.throw(string.format("sbx.%s takes a table of options, not %s", verb, type(opts)))
+  end
+  local o = { timeout_ms = DEFAULT_TIMEOUT[verb] }
+  for i = 1, #M.OPTIONS do
+    local option = M.OPTIONS[i]
+    if option.default ~= nil then o[option.name] = option.default end
+  end
+  local listed, err = read_named(opts, o)
+  if not listed then return nil, err end
+  check_together(o, verb)
+  return read_command(opts, o, listed)
+end
+
+return M

@@ -1,0 +1,199 @@
+-- The raw end of a job as the interface tells it: one plain result, and the error that goes with
+-- it. The order is settled: time-out, signal, denial, success.
+
+local core = require "sbx.core"
+local errors = require "sbx.errors"
+
+local M = {}
+
+---@class sbx.Denial
+---@field verdict "none"|"likely"|"confirmed"
+---@field evidence table[]
+---@field reason string?
+---@field suggest table?
+
+---@class sbx.Result
+---@field status string
+---@field exit_code number
+---@field signal number?
+---@field stdout string
+---@field stderr string
+---@field aggregated_output string
+---@field duration_ms number
+---@field setup_ms number
+---@field timed_out boolean
+---@field truncated {stdout: number, stderr: number, aggregated_output: number}
+---@field usage table
+---@field sandbox table
+---@field denial sbx.Denial
+---@field env_dropped string[]
+---@field leftover number
+---@field call_id string?
+
+local VERDICTS = { none = true, likely = true, confirmed = true }
+
+local signal_names = {}
+for name, number in pairs(core.signals) do
+  -- IOT and POLL are second names of ABRT and IO: the shorter word order keeps the answer stable
+  if not signal_names[number] or name < signal_names[number] then signal_names[number] = name end
+end
+
+local function signal_words(number)
+  local name = signal_names[number]
+  return name and string.format("signal %d (SIG%s)", number, name)
+    or string.format("signal %d", number)
+end
+
+-- A result belongs to its receiver: nothing in it may be shared with the next one.
+local function copy_list(list)
+  local copy = {}
+  for i, entry in ipairs(list) do copy[i] = entry end
+  return copy
+end
+
+local function copy_map(map)
+  local copy = {}
+  for key, value in pairs(map) do copy[key] = value end
+  return copy
+end
+
+--- `{type, tier, policy, enforced, missing}` for a result or an exec.
+function M.sandbox(held)
+  local missing = {}
+  for i, entry in ipairs(held.missing) do
+    missing[i] = { property = entry.property, reason = entry.reason }
+  end
+  return {
+    type = held.type, tier = held.tier, policy = held.policy,
+    enforced = copy_map(held.enforced), missing = missing,
+  }
+end
+
+---------------------------------------------------------------------------------------------------
+-- How it ended: each gives the status and the error's kind, message and fields.
+
+local ENDINGS = {}
+
+function ENDINGS.timeout(_, spec)
+  return "timeout", "timeout", string.format("killed after %d ms", spec.o.timeout_ms or 0), {}
+end
+
+function ENDINGS.idle_timeout(_, spec)
+  return "limit", "limit",
+    string.format("killed after %d ms without output", spec.o.idle_timeout_ms or 0),
+    { limit = "idle_timeout_ms" }
+end
+
+function ENDINGS.cancelled()
+  return "cancelled", "cancelled", "the job was ended by its host", {}
+end
+
+function ENDINGS.signal(raw)
+  return "signal", "signal", "died of " .. signal_words(raw.signal), { signal = raw.signal }
+end
+
+function ENDINGS.supervisor(raw)
+  return "failed", "sandbox", raw.message or "the supervisor was lost during the run",
+    { step = "supervisor" }
+end
+
+function ENDINGS.protect(raw)
+  return "failed", "sandbox", raw.message or "a protected name was replaced during the run",
+    { step = "protect" }
+end
+
+---------------------------------------------------------------------------------------------------
+
+--- The denial script's verdict; what it throws or talks nonsense about is a `policy` error.
+---@return string|nil verdict, string|sbx.Error|nil reason
+function M.judge(denial, sandbox_type, output, evidence, watched)
+  local ok, verdict, reason
+  if denial.judge then
+    ok, verdict, reason = pcall(denial.judge, sandbox_type, output, evidence, watched)
+  else
+    ok, verdict, reason = pcall(denial.is_likely_sandbox_denied, sandbox_type, output)
+    if ok then verdict = verdict and "likely" or "none" end
+  end
+  if not ok then
+    return nil, errors.new("policy", "the denial script failed: " .. tostring(verdict))
+  end
+  if not VERDICTS[verdict] then
+    return nil, errors.new("policy", "the denial script gave the verdict " .. tostring(verdict)
+                                     .. ", not none, likely or confirmed")
+  end
+  return verdict, reason
+end
+
+local function last_line(text)
+  return text:match("([^\n]+)\n*$")
+end
+
+local function denied(out, reason)
+  local said = last_line(out.stderr) or last_line(out.stdout)
+  local message = string.format("the sandbox is why the command exited with %d", out.exit_code)
+  if reason then message = message .. " (" .. tostring(reason) .. ")" end
+  if said then message = message .. ": " .. said:sub(1, 512) end
+  return errors.new("denied", message, { output = out })
+end
+
+local function judge_exit(out, spec)
+  if out.exit_code == 0 then
+    out.status = "ok"
+    return out
+  end
+  local verdict, reason = M.judge(spec.denial, spec.held.type, out, out.denial.evidence, false)
+  if not verdict then
+    out.status, reason.output = "failed", out
+    return nil, reason, out
+  end
+  out.denial.verdict, out.denial.reason = verdict, reason
+  if verdict == "none" then
+    out.status = "failed"
+    return out
+  end
+  out.status = "denied"
+  return nil, denied(out, reason), out
+end
+
+local function base(raw, spec)
+  local o = spec.o
+  return {
+    exit_code = raw.exit_code,
+    signal = raw.ended_by == "signal" and raw.signal or nil,
+    stdout = raw.stdout, stderr = raw.stderr, aggregated_output = raw.aggregated_output,
+    duration_ms = raw.duration_ms, setup_ms = raw.setup_ms,
+    timed_out = raw.ended_by == "timeout",
+    truncated = raw.truncated, usage = raw.usage, leftover = raw.leftover,
+    sandbox = M.sandbox(spec.held),
+    denial = { verdict = "none", evidence = {} },
+    env_dropped = copy_list(spec.env_dropped),
+    call_id = o.call_id, justification = o.justification,
+    with_escalated_permissions = o.with_escalated_permissions,
+  }
+end
+
+--- What `job:wait()` returns: the result, or nil, the error, and the result.
+---@return sbx.Result|nil, sbx.Error?, sbx.Result?
+function M.make(raw, spec)
+  local out = base(raw, spec)
+  local ending = ENDINGS[raw.ended_by]
+  if not ending then return judge_exit(out, spec) end
+  local status, kind, message, fields = ending(raw, spec)
+  out.status, fields.output = status, out
+  return nil, errors.new(kind, message, fields), out
+end
+
+-- For a job whose raw result was lost when it had to be closed.
+local CLOSED = {
+  ended_by = "cancelled", exit_code = 137, stdout = "", stderr = "", aggregated_output = "",
+  duration_ms = 0, setup_ms = 0, leftover = 0,
+}
+
+function M.closed(spec)
+  local raw = copy_map(CLOSED)
+  raw.truncated = { stdout = 0, stderr = 0, aggregated_output = 0 }
+  raw.usage = {}
+  return M.make(raw, spec)
+end
+
+return M

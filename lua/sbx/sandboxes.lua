@@ -1,0 +1,193 @@
+-- Policies made ready: resolved, planned, compiled, and kept. A kept one is used again only while
+-- the world is the same: every path that the plan rests on is compared before each use (design.md,
+-- rule 5).
+
+local core = require "sbx.core"
+local errors = require "sbx.errors"
+local policies = require "sbx.policies"
+local result = require "sbx.result"
+local surroundings = require "sbx.surroundings"
+
+local M = {}
+
+-- Each holds descriptors of the paths in its rules.
+local KEPT = 16
+
+local kept, order, oldest = {}, {}, 1
+
+function M.forget()
+  kept, order, oldest = {}, {}, 1
+end
+
+---------------------------------------------------------------------------------------------------
+-- Keys
+
+local write_value
+
+local function write_table(out, map)
+  local names = {}
+  for name in pairs(map) do names[#names + 1] = name end
+  table.sort(names, function(a, b)
+    local kind_a, kind_b = type(a), type(b)
+    if kind_a ~= kind_b then return kind_a < kind_b end
+    if kind_a == "number" or kind_a == "string" then return a < b end
+    return tostring(a) < tostring(b)
+  end)
+  out[#out + 1] = "{"
+  for _, name in ipairs(names) do
+    if not (write_value(out, name) and write_value(out, map[name])) then return false end
+  end
+  out[#out + 1] = "}"
+  return true
+end
+
+-- Lengths stand before strings, so that no two tables are written alike.
+function write_value(out, value)
+  local kind = type(value)
+  if kind == "string" then
+    out[#out + 1] = #value .. ":"
+    out[#out + 1] = value
+  elseif kind == "number" or kind == "boolean" then
+    out[#out + 1] = tostring(value) .. ";"
+  elseif kind == "table" and getmetatable(value) == nil and #out < 10000 then
+    return write_table(out, value)
+  else
+    return false
+  end
+  return true
+end
+
+-- The content, not the identity, of what was asked: a table may have been changed since. nil where
+-- it can't be told, and then nothing is kept.
+local function key_of(o, cwd)
+  if type(o.policy) == "string" and not o.require and not o.allow_missing then
+    return table.concat({ o.sandbox, o.tier, #o.policy, o.policy, cwd }, "|")
+  end
+  local out = { o.sandbox, "|", o.tier, "|" }
+  local ok = write_value(out, o.policy) and write_value(out, o.require or false)
+    and write_value(out, o.allow_missing or false)
+  if not ok then return nil end
+  out[#out + 1] = cwd
+  return table.concat(out)
+end
+
+local function keep(key, held)
+  if not key then return end
+  if not kept[key] then
+    local gone = order[oldest]
+    if gone then kept[gone] = nil end
+    order[oldest] = key
+    oldest = oldest % KEPT + 1
+  end
+  kept[key] = held
+end
+
+---------------------------------------------------------------------------------------------------
+-- Making one
+
+local function check_cwd(fs, cwd)
+  local found = fs.realpath(cwd) and fs.stat(cwd)
+  if found and found.type == "directory" then return true end
+  return errors.fail("invalid_input", found and "cwd is not a directory: " .. cwd
+                     or "cwd does not exist: " .. cwd, { code = found and "ENOTDIR" or "ENOENT" })
+end
+
+---@class sbx.Held
+---@field policy table     resolved
+---@field plan table
+---@field world userdata   what was asked of the file system
+---@field environ table    the engine's environment that it was made with
+---@field ctx table
+---@field first number     the alternative that worked last
+---@field compiled table   sandbox of the core, by alternative
+---@field refused table    why an alternative could not be had, by alternative
+---@field reports table    result.sandbox, by alternative
+
+local function make(o, cwd, env, scripts)
+  local world = core.world()
+  local ctx = surroundings.context(cwd, env, world)
+  local ok, err = check_cwd(ctx.fs, cwd)
+  if not ok then return nil, err end
+  local policy, raw = policies.resolve(o.policy, ctx)
+  if not policy then return nil, errors.adopt(raw) end
+  ctx.sandbox, ctx.tier, ctx.require = o.sandbox, o.tier, o.require
+  ctx.allow_missing = o.allow_missing
+  local plan
+  plan, raw = scripts.policy.plan(policy, ctx)
+  if not plan then return nil, errors.adopt(raw) end
+  return {
+    policy = policy, plan = plan, world = world, environ = env, ctx = ctx,
+    first = 1, compiled = {}, refused = {}, reports = {},
+  }
+end
+
+--- A sandbox for these options: one that is kept, or a new one.
+---@return sbx.Held|nil, sbx.Error?
+function M.get(o, cwd, env, scripts)
+  local key = key_of(o, cwd)
+  local held = key and kept[key]
+  if held and held.environ == env and held.world:same() then return held end
+  local err
+  held, err = make(o, cwd, env, scripts)
+  if not held then return nil, err end
+  keep(key, held)
+  return held
+end
+
+--- The compiled sandbox of one alternative.
+function M.compile(held, index)
+  local sandbox = held.compiled[index]
+  if sandbox then return sandbox end
+  local raw
+  sandbox, raw = core.sandbox(held.plan.alternatives[index].engine)
+  if not sandbox then return nil, raw end
+  held.compiled[index] = sandbox
+  return sandbox
+end
+
+---------------------------------------------------------------------------------------------------
+-- What is said of one
+
+local function lacks(alternative, property)
+  for _, entry in ipairs(alternative.missing or {}) do
+    if entry.property == property then return true end
+  end
+  return false
+end
+
+-- Why this one is in force and not a stronger one that would have held the property.
+local function cause(held, index, property)
+  for i = 1, index - 1 do
+    if held.refused[i] and not lacks(held.plan.alternatives[i], property) then
+      return " (" .. tostring(held.refused[i].message) .. ")"
+    end
+  end
+  return ""
+end
+
+local function missing_of(held, index)
+  local list = {}
+  for _, entry in ipairs(held.plan.missing or {}) do list[#list + 1] = entry end
+  for _, entry in ipairs(held.plan.alternatives[index].missing or {}) do
+    list[#list + 1] = {
+      property = entry.property, reason = entry.reason .. cause(held, index, entry.property),
+    }
+  end
+  return list
+end
+
+--- `{type, tier, policy, enforced, missing}` of an alternative.
+function M.report(held, index)
+  local report = held.reports[index]
+  if not report then
+    local alternative = held.plan.alternatives[index]
+    report = result.sandbox({
+      type = held.plan.type, tier = alternative.tier, policy = held.plan.policy,
+      enforced = alternative.enforced or {}, missing = missing_of(held, index),
+    })
+    held.reports[index] = report
+  end
+  return report
+end
+
+return M

@@ -1,0 +1,105 @@
+-- The editable scripts: policy.lua, env.lua, denial.lua, each from the first of the user's, the
+-- system's and the installed place. One gets the next in that order as `...`. One that doesn't load
+-- is an error: the installed one is never used in its place without a word.
+
+local files = require "sbx.policyfiles"
+
+local M = {}
+
+M.NAMES = { "policy", "env", "denial" }
+
+-- What each must have for the engine to go on.
+local WANTED = {
+  policy = { plan = "function" },
+  env = { default = "table", build = "function" },
+  denial = {
+    keywords = "table", quick_reject_exit_codes = "table", is_likely_sandbox_denied = "function",
+  },
+}
+
+-- Lua cuts a long name of a chunk in its messages: the whole path is put back.
+local function place(message, path)
+  message = tostring(message)
+  local line, rest = message:match("^.-%.lua:(%d+): (.*)$")
+  if line then return path .. ":" .. line .. ": " .. rest end
+  return path .. ": " .. message
+end
+
+-- A script may use all that Lua has, and sets no global: it would be one of the host's.
+local function surroundings()
+  return setmetatable({}, {
+    __index = _G,
+    __newindex = function(_, name)
+      error("the script sets the global \"" .. tostring(name) .. "\": write local", 2)
+    end,
+  })
+end
+
+local function problem_of(name, value)
+  if type(value) ~= "table" then
+    return "the script returns a table, not " .. type(value) .. " (end it with `return base`)"
+  end
+  for field, kind in pairs(WANTED[name]) do
+    if type(value[field]) ~= kind then
+      return string.format("%s must be a %s, not %s", field, kind, type(value[field]))
+    end
+  end
+end
+
+local function run(name, path, text, next_one)
+  local chunk, message = files.compile(text, "@" .. path, surroundings())
+  if not chunk then return nil, place(message, path) end
+  local ok, value = pcall(chunk, next_one)
+  if not ok then return nil, place(value, path) end
+  local problem = problem_of(name, value)
+  if problem then return nil, path .. ": " .. problem end
+  return value
+end
+
+local function directories(env)
+  local list, user = {}, files.user_directory(env)
+  list[1] = files.SYSTEM_DIRECTORY
+  if user then list[2] = user end
+  return list
+end
+
+-- Read anew each time: an edit of a script's changes the table that it was given.
+local function installed(name, core)
+  local directory = files.MODULES
+  local text = directory and core.fs_read(directory .. "/" .. name .. ".lua")
+  if text then return run(name, directory .. "/" .. name .. ".lua", text) end
+  return require("sbx." .. name)
+end
+
+local function load_one(name, core, env)
+  local script, message = installed(name, core)
+  if not script then return nil, message end
+  for _, directory in ipairs(directories(env)) do
+    local path = directory .. "/" .. name .. ".lua"
+    local text, raw = core.fs_read(path)
+    local code = type(raw) == "table" and raw.code
+    if text then
+      script, message = run(name, path, text, script)
+      if not script then return nil, message end
+    elseif raw and code ~= "ENOENT" and code ~= "ENOTDIR" then
+      return nil, path .. ": " .. tostring(type(raw) == "table" and raw.message or raw)
+    end
+  end
+  return script
+end
+
+--- The three scripts.
+---@param core table  has fs_read
+---@param env table<string, string>  the engine's own environment
+---@return {policy: table, env: table, denial: table}|nil, {kind: string, message: string}|nil
+function M.load(core, env)
+  local scripts = {}
+  for _, name in ipairs(M.NAMES) do
+    local script, message = load_one(name, core, env or {})
+    if not script then return nil, { kind = "policy", message = message } end
+    scripts[name] = script
+  end
+  return scripts
+end
+
+return M

@@ -1,0 +1,94 @@
+-- The engine's own surroundings, asked of the core: environment, directory, editable scripts. Kept
+-- as long as they are the same, so that what was made from them can be used again.
+
+local core = require "sbx.core"
+local errors = require "sbx.errors"
+local policyfiles = require "sbx.policyfiles"
+local questions = require "sbx.questions"
+local scripts = require "sbx.scripts"
+
+local M = {}
+
+local environ = {}
+
+local function same_map(a, b)
+  for name, value in pairs(a) do
+    if b[name] ~= value then return false end
+  end
+  for name in pairs(b) do
+    if a[name] == nil then return false end
+  end
+  return true
+end
+
+--- The engine's environment. The same table as last time when nothing in it changed: identity is
+--- what the caches compare. Nobody writes to it.
+function M.environ()
+  local now = core.environ()
+  if not same_map(environ, now) then environ = now end
+  return environ
+end
+
+--- The command's directory, absolute; `nil, err` where the host's own is gone.
+function M.cwd(wanted)
+  if wanted and wanted:sub(1, 1) == "/" then return wanted end
+  local own, raw = core.cwd()
+  if not own then
+    return errors.fail("invalid_input", "cwd: the current directory can't be used: "
+                       .. tostring(raw and raw.message), { code = raw and raw.code })
+  end
+  if not wanted then return own end
+  return (own == "/" and "" or own) .. "/" .. wanted
+end
+
+local loaded
+
+--- The editable scripts: read once, again after `sbx.reload`.
+function M.scripts()
+  if loaded then return loaded end
+  local list, raw = scripts.load(core, M.environ())
+  if not list then return nil, errors.adopt(raw) end
+  loaded = list
+  return loaded
+end
+
+function M.forget()
+  loaded = nil
+end
+
+local probed
+
+-- Asked only when a script wants more: a probe starts processes, these two questions don't.
+local lazy_probe = {
+  __index = function(_, name)
+    if name == "landlock_abi" then return core.landlock_abi() end
+    if name == "cgroup" then return core.cgroup and core.cgroup() or nil end
+    probed = probed or core.probe()
+    return probed[name]
+  end,
+}
+
+-- The engine's own files: a command that may write them is told so.
+local own_paths
+
+local function own()
+  if own_paths then return own_paths end
+  own_paths = { policyfiles.SYSTEM_DIRECTORY, core.module_dir() }
+  for _, path in pairs({
+    policyfiles.MODULES, policyfiles.INSTALLED, policyfiles.user_directory(M.environ()),
+  }) do
+    own_paths[#own_paths + 1] = path
+  end
+  return own_paths
+end
+
+--- What a plan may know of this machine.
+function M.context(cwd, env, world)
+  return {
+    cwd = cwd, env = env, home = env.HOME, tmpdir = env.TMPDIR, uid = core.uid(),
+    probe = setmetatable({}, lazy_probe), own = own(),
+    fs = questions.fs(world, own()),
+  }
+end
+
+return M

@@ -1,0 +1,215 @@
+-- The system call filter as data. Default: allow; each rule refuses with an errno. `op` and values
+-- as in the engine plan. The kernel reads int arguments as 32 bits, so a caller may set the high
+-- half at will: an equality test here looks at the low half only, or denies what it can't tell.
+-- Rules are made once and shared: nobody writes to them.
+
+local M = {}
+
+local LOW = 0xffffffff
+
+local function low(index, value) return { index, "masked_eq", LOW, value } end
+local function bit(index, value) return { index, "masked_eq", value, value } end
+
+local function refuse(list, errno, calls)
+  for _, call in ipairs(calls) do list[#list + 1] = { call = call, errno = errno } end
+end
+
+local function refuse_if(list, errno, call, ...)
+  list[#list + 1] = { call = call, errno = errno, args = { ... } }
+end
+
+-- CLONE_NEW*; time namespaces only by unshare, in clone those bits are the exit signal.
+local NAMESPACES = {
+  0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000,
+}
+local NEWTIME = 0x80
+
+local function namespaces(list)
+  for _, flag in ipairs(NAMESPACES) do
+    refuse_if(list, "EPERM", "unshare", bit(0, flag))
+    refuse_if(list, "EPERM", "clone", bit(0, flag))
+  end
+  refuse_if(list, "EPERM", "unshare", bit(0, NEWTIME))
+  refuse(list, "EPERM", { "setns" })
+  refuse(list, "ENOSYS", { "clone3" }) -- its flags are in memory; libc falls back to clone
+end
+
+local function mounts(list)
+  refuse(list, "EPERM", {
+    "mount", "umount2", "umount", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig",
+    "fsmount", "fspick", "mount_setattr", 467, -- open_tree_attr
+  })
+  refuse(list, "ENOSYS", { 457, 458, 470 }) -- statmount, listmount, listns: the host's mounts
+end
+
+local function kernel(list)
+  -- io_uring does what the other rules refuse, from a kernel thread
+  refuse(list, "ENOSYS", {
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "userfaultfd",
+    "keyctl", "add_key", "request_key",
+  })
+  refuse(list, "EPERM", {
+    "bpf", "perf_event_open", "name_to_handle_at", "open_by_handle_at", "quotactl", "quotactl_fd",
+    "kexec_load", "kexec_file_load", "init_module", "finit_module", "delete_module", "acct",
+    "swapon", "swapoff", "reboot", "settimeofday", "clock_settime", "syslog", "iopl", "ioperm",
+    "fanotify_init", "lookup_dcookie", "vhangup", "nfsservctl",
+  })
+  -- A second listener could answer for the first (security.md 21).
+  refuse_if(list, "EPERM", "seccomp", bit(1, 8)) -- SECCOMP_FILTER_FLAG_NEW_LISTENER
+  refuse_if(list, "EPERM", "ioctl", low(1, 0x5412)) -- TIOCSTI: types into the host's terminal
+  refuse_if(list, "EPERM", "ioctl", low(1, 0x541c)) -- TIOCLINUX: pastes into it
+end
+
+-- Without an IPC namespace these are shared with every process of the user.
+local function ipc(list)
+  refuse(list, "EPERM", {
+    "shmget", "shmat", "shmctl", "shmdt", "semget", "semop", "semtimedop", "semctl",
+    "msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink",
+  })
+end
+
+-- Attributes of files that Landlock doesn't guard. EOPNOTSUPP: with EPERM `cp -a` fails.
+local function attributes(list)
+  refuse(list, "EOPNOTSUPP", {
+    "setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr",
+    463, 466, 469, -- setxattrat, removexattrat, file_setattr
+  })
+  for _, request in ipairs({
+    0x40086602, 0x40046602, -- FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS
+    0x401c5820, -- FS_IOC_FSSETXATTR
+    0x40087602, 0x40047602, -- FS_IOC_SETVERSION, FS_IOC32_SETVERSION
+    0x40806685, -- FS_IOC_ENABLE_VERITY
+    -- btrfs makes and removes subvolumes by ioctl on a directory opened for reading
+    0x50009401, 0x5000940e, 0x5000940f, 0x50009417, 0x50009418, 0x5000943f, 0x4008941a,
+  }) do
+    refuse_if(list, "EOPNOTSUPP", "ioctl", low(1, request))
+  end
+end
+
+-- Landlock before ABI 3 lets truncate(2) through, and O_TRUNC with an access mode that doesn't
+-- write (0, or 3, which asks for no access at all). ftruncate needs a descriptor that writes.
+local TRUNC, MODE = 512, 3
+
+local function truncation(list)
+  refuse(list, "EACCES", { "truncate", "truncate64" })
+  refuse(list, "ENOSYS", { "openat2" })
+  for _, mode in ipairs({ 0, 3 }) do
+    refuse_if(list, "EACCES", "open", { 1, "masked_eq", TRUNC + MODE, TRUNC + mode })
+    refuse_if(list, "EACCES", "openat", { 2, "masked_eq", TRUNC + MODE, TRUNC + mode })
+  end
+end
+
+-- Of socket pairs only AF_UNIX streams (1) and sequenced packets (5): an end of a datagram pair can
+-- send to any socket by its path. Their type has bit 0 set, bits 1 and 3 not.
+local function pairs_of_sockets(list)
+  refuse_if(list, "EPERM", "socketpair", { 0, "ne", 1 })
+  refuse_if(list, "EPERM", "socketpair", { 1, "masked_eq", 1, 0 })
+  refuse_if(list, "EPERM", "socketpair", bit(1, 2))
+  refuse_if(list, "EPERM", "socketpair", bit(1, 8))
+end
+
+-- Only AF_INET (2), AF_INET6 (10) and route netlink (16, 0), which libc asks for addresses. The
+-- order comparisons deny a family with anything in its high half.
+local function loopback_sockets(list)
+  refuse_if(list, "EPERM", "socket", { 0, "lt", 2 })
+  refuse_if(list, "EPERM", "socket", { 0, "gt", 16 })
+  for family = 3, 15 do
+    if family ~= 10 then refuse_if(list, "EPERM", "socket", low(0, family)) end
+  end
+  refuse_if(list, "EPERM", "socket", low(0, 1))
+  refuse_if(list, "EPERM", "socket", low(0, 16), { 2, "ne", 0 })
+  pairs_of_sockets(list)
+end
+
+local function no_sockets(list)
+  refuse(list, "EPERM", { "socket" })
+  pairs_of_sockets(list)
+end
+
+-- Where the host's processes can be named; 0 is oneself. sched_* can't be refused so: libc sets the
+-- affinity of its own threads by their number.
+local function others(list)
+  refuse_if(list, "EPERM", "prlimit64", { 0, "ne", 0 })
+  refuse_if(list, "EPERM", "setpriority", { 1, "ne", 0 })
+  refuse_if(list, "EPERM", "ioprio_set", { 1, "ne", 0 })
+  refuse(list, "EPERM", { "process_madvise", "migrate_pages" })
+end
+
+-- Where there is neither a PID namespace nor a Landlock domain between the command and the rest.
+local function tracing(list)
+  refuse(list, "EPERM", {
+    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", "kcmp", "move_pages",
+  })
+end
+
+local NETWORK = { none = no_sockets, loopback = loopback_sockets }
+
+local function make(wish)
+  local list = {}
+  namespaces(list)
+  mounts(list)
+  kernel(list)
+  ipc(list)
+  if wish.fs then attributes(list) end
+  if wish.truncation then truncation(list) end
+  if NETWORK[wish.network] then NETWORK[wish.network](list) end
+  if not wish.pidns then others(list) end
+  if wish.tracing then tracing(list) end
+  return list
+end
+
+local made = {}
+
+--- The default list for a wish: `{network, fs, truncation, pidns, tracing}`. A new list of shared
+--- rules, so that a script may append to it.
+function M.filter(wish)
+  local key = table.concat({
+    wish.network, tostring(wish.fs or false), tostring(wish.truncation or false),
+    tostring(wish.pidns or false), tostring(wish.tracing or false),
+  }, " ")
+  local shared = made[key]
+  if not shared then
+    shared = make(wish)
+    made[key] = shared
+  end
+  local list = {}
+  for i = 1, #shared do list[i] = shared[i] end
+  return list
+end
+
+-- Refused because a property rests on it: `syscalls.allow` may not undo that.
+local NETWORK_CALLS = {
+  socket = true, socketpair = true,
+  io_uring_setup = true, io_uring_enter = true, io_uring_register = true,
+}
+local FS_CALLS = { open = true, openat = true, openat2 = true, truncate = true, truncate64 = true }
+
+--- The property that would no longer hold if `call` were allowed, or nil.
+function M.rests_on(call, wish)
+  if wish.network ~= "full" and NETWORK_CALLS[call] then return "network" end
+  if wish.truncation and FS_CALLS[call] then return "fs" end
+end
+
+local function as_set(calls)
+  local set = {}
+  for _, call in ipairs(calls) do set[call] = true end
+  return set
+end
+
+--- The list with a policy's own `{deny, allow}`. Gives also the names in `allow` that were not
+--- refused anyway.
+function M.edit(list, edits)
+  local allowed, kept, seen, idle = as_set(edits.allow or {}), {}, {}, {}
+  for _, rule in ipairs(list) do
+    if allowed[rule.call] then seen[rule.call] = true else kept[#kept + 1] = rule end
+  end
+  for _, call in ipairs(edits.deny or {}) do
+    kept[#kept + 1] = { call = call, errno = "EPERM" }
+  end
+  for _, call in ipairs(edits.allow or {}) do
+    if not seen[call] then idle[#idle + 1] = call end
+  end
+  return kept, idle
+end
+
+return M

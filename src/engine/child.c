@@ -1,0 +1,160 @@
+#include "engine/child.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "layers/capabilities.h"
+#include "layers/descriptors.h"
+#include "layers/landlock.h"
+#include "layers/limits.h"
+#include "layers/seccomp.h"
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#endif
+#define KEYCTL_JOIN_SESSION_KEYRING 1
+#define CHILD_STACK (64 * 1024)
+
+/* The sanitizers know nothing of a second stack in the same memory. */
+#define ON_OWN_STACK __attribute__((no_sanitize("address", "undefined")))
+
+typedef int step_function(struct sbx_child *child);
+
+/* A host's own filter may refuse keyctl; then nothing that runs below it reaches a keyring. */
+static int step_keyring(struct sbx_child *child) {
+  if (!(child->launch->head.layers.flags & SBX_FLAG_KEYRING)) return 0;
+  if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL, 0, 0, 0) >= 0) return 0;
+  return errno == ENOSYS || errno == EPERM ? 0 : -1;
+}
+
+static int step_session(struct sbx_child *child) {
+  (void)child;
+  return setsid() < 0 ? -1 : 0;
+}
+
+static int step_cgroup(struct sbx_child *child) {
+  if (child->cgroup_procs < 0) return 0;
+  return write(child->cgroup_procs, "0", 1) == 1 ? 0 : -1;
+}
+
+static int step_limits(struct sbx_child *child) {
+  const struct sbx_layers *layers = &child->launch->head.layers;
+  for (uint32_t i = 0; i < layers->nlimits; i++)
+    if (sbx_limit_set((int)layers->limits[i].resource, layers->limits[i].limit) < 0) return -1;
+  return 0;
+}
+
+static int step_stdio(struct sbx_child *child) {
+  const struct sbx_launch *launch = child->launch;
+  int in = launch->in >= 0 ? launch->in : launch->null;
+  if (sbx_fd_place(in, 0) < 0 || sbx_fd_place(launch->out, 1) < 0) return -1;
+  return sbx_fd_place(launch->err, 2);
+}
+
+/* All else closes at execve: the ruleset is still needed until then. */
+static int step_descriptors(struct sbx_child *child) {
+  (void)child;
+  return (int)syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+}
+
+static int step_chdir(struct sbx_child *child) {
+  return *child->launch->cwd ? chdir(child->launch->cwd) : 0;
+}
+
+static int step_capabilities(struct sbx_child *child) {
+  const struct sbx_layers *layers = &child->launch->head.layers;
+  if (!(layers->flags & SBX_FLAG_DROP_CAPS)) return 0;
+  return sbx_capabilities_limit(layers->keep_caps);
+}
+
+static int step_no_new_privs(struct sbx_child *child) {
+  if (!(child->launch->head.layers.flags & SBX_FLAG_NO_NEW_PRIVS)) return 0;
+  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+}
+
+static int step_landlock(struct sbx_child *child) {
+  if (!child->launch->head.layers.has_ruleset) return 0;
+  return sbx_landlock_restrict(child->launch->ruleset);
+}
+
+static int step_seccomp(struct sbx_child *child) {
+  uint32_t count = child->launch->head.layers.filter_count;
+  return count == 0 ? 0 : sbx_filter_install(child->launch->filter, count);
+}
+
+static int step_signals(struct sbx_child *child) {
+  sigset_t none;
+  (void)child;
+  sigemptyset(&none);
+  return sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* As execvp(3): what can't be found or entered lets the next one try; EACCES is remembered. No
+ * fall-back to a shell: a file without a format that the kernel runs is an error. */
+static int step_execve(struct sbx_child *child) {
+  const struct sbx_launch *launch = child->launch;
+  bool forbidden = false;
+  child->reached = true;
+  for (char **file = launch->candidates; *file; file++) {
+    execve(*file, launch->argv, launch->envp);
+    if (errno == EACCES) forbidden = true;
+    if (errno != ENOENT && errno != ENOTDIR && errno != EACCES && errno != ESTALE) return -1;
+  }
+  if (forbidden) errno = EACCES;
+  return -1;
+}
+
+/* security.md 7 has the order and its reasons. */
+static const struct step {
+  const char *name;
+  step_function *run;
+  bool layer;
+} steps[] = {
+    {"keyring", step_keyring, true},
+    {"session", step_session, true},
+    {"cgroup", step_cgroup, true},
+    {"limits", step_limits, true},
+    {"stdio", step_stdio, false},
+    {"descriptors", step_descriptors, true},
+    {"chdir", step_chdir, false},
+    {"capabilities", step_capabilities, true},
+    {"no_new_privs", step_no_new_privs, true},
+    {"landlock", step_landlock, true},
+    {"seccomp", step_seccomp, true},
+    {"signals", step_signals, true},
+    {"execve", step_execve, false},
+};
+
+ON_OWN_STACK static int run_steps(void *argument) {
+  struct sbx_child *child = argument;
+  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    if (steps[i].run(child) == 0) continue;
+    child->code = errno ? errno : EIO;
+    child->step = steps[i].name;
+    child->layer = steps[i].layer;
+    break;
+  }
+  _exit(125);
+}
+
+ON_OWN_STACK pid_t sbx_child_start(struct sbx_child *child) {
+  static char stack[CHILD_STACK] __attribute__((aligned(64)));
+  child->code = 0;
+  child->reached = false;
+  pid_t pid = clone(run_steps, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
+  if (pid < 0) {
+    child->code = errno;
+    child->step = "fork";
+    child->layer = false;
+    return -1;
+  }
+  if (child->code == 0 && child->reached) return pid;
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+  if (child->code == 0) *child = (struct sbx_child){.step = "fork", .code = EINTR};
+  return -1;
+}

@@ -1,0 +1,242 @@
+#include "engine/engine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/confinement.h"
+#include "engine/error.h"
+#include "layers/descriptors.h"
+
+#define STACK_SIZE (64 * 1024)
+#define INLINE_MAX (64 * 1024)
+#define ON_OWN_STACK __attribute__((no_sanitize("address", "undefined")))
+
+struct sbx_engine {
+  char *helper; /* NULL: forks by itself */
+  int socket;   /* to the spawner, or -1 */
+  pid_t owner;  /* a fork of the host must not use its parent's spawner */
+  pid_t spawner;
+  struct sbx_confinement confinement; /* of the host when it started the spawner */
+};
+
+sbx_engine *sbx_engine_new(const char *helper) {
+  sbx_engine *engine = calloc(1, sizeof *engine);
+  if (!engine) return NULL;
+  engine->socket = -1;
+  engine->helper = helper ? strdup(helper) : NULL;
+  if (!helper || engine->helper) return engine;
+  free(engine);
+  return NULL;
+}
+
+void sbx_engine_free(sbx_engine *engine) {
+  if (!engine) return;
+  sbx_fd_close(&engine->socket);
+  free(engine->helper);
+  free(engine);
+}
+
+/* ---- starting the spawner ---- */
+
+/* The spawner is exec'd by a grandchild, so that it is never the host's child; both are clones
+ * that share memory (the fork of a big host is dear) and whose end sends no signal. */
+struct start {
+  const char *helper;
+  int socket;
+  char *stack;
+  pid_t spawner;
+  int code; /* errno of what failed */
+};
+
+ON_OWN_STACK static int exec_spawner(void *argument) {
+  struct start *start = argument;
+  char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--spawner"}, NULL};
+  char *envp[] = {NULL};
+  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  bool placed = null >= 0 && setsid() >= 0 && chdir("/") == 0 && sbx_fd_place(null, 0) == 0 &&
+                sbx_fd_place(0, 1) == 0 && sbx_fd_place(0, 2) == 0;
+  /* The socket is above 2 (sbx_fd_high); at 3 it may already be. */
+  if (placed && sbx_fd_place(start->socket, 3) == 0 && sbx_fd_close_from(4) == 0)
+    execve(start->helper, argv, envp);
+  start->code = errno ? errno : EIO;
+  _exit(125);
+}
+
+ON_OWN_STACK static int fork_spawner(void *argument) {
+  struct start *start = argument;
+  start->spawner =
+      clone(exec_spawner, start->stack + STACK_SIZE / 2, CLONE_VM | CLONE_VFORK | SIGCHLD, start);
+  if (start->spawner < 0) start->code = errno;
+  _exit(0);
+}
+
+ON_OWN_STACK static void run_start(struct start *start) {
+  sigset_t all, old;
+  sigfillset(&all);
+  /* A handler of the host must not run in a clone that shares its memory. */
+  pthread_sigmask(SIG_BLOCK, &all, &old);
+  pid_t pid = clone(fork_spawner, start->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, start);
+  if (pid < 0) start->code = errno;
+  while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) continue;
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static int spawner_failed(struct sbx_error *err, int code, const char *detail) {
+  bool missing = code == ENOENT || code == EACCES;
+  return sbx_fail(err, SBX_ERROR_SANDBOX, missing ? "helper" : "spawner", code, detail);
+}
+
+static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
+  int pair[2], on = 1;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+    return sbx_fail(err, SBX_ERROR_SPAWN, "spawner", errno, "socketpair");
+  pair[0] = sbx_fd_high(pair[0]);
+  pair[1] = sbx_fd_high(pair[1]);
+  /* Before the first message: the kernel notes a sender only for a socket that asked. */
+  setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  struct start start = {.helper = engine->helper, .socket = pair[1], .stack = stack, .spawner = -1};
+  if (stack == MAP_FAILED || pair[0] < 0 || pair[1] < 0)
+    start.code = errno;
+  else
+    run_start(&start);
+  if (stack != MAP_FAILED) munmap(stack, STACK_SIZE);
+  sbx_fd_close(&pair[1]);
+  if (start.code) {
+    sbx_fd_close(&pair[0]);
+    return spawner_failed(err, start.code, engine->helper);
+  }
+  engine->socket = pair[0];
+  engine->owner = getpid();
+  engine->spawner = start.spawner;
+  sbx_confinement_read(&engine->confinement);
+  return 0;
+}
+
+/* A spawner is used only by the process that started it and only while that is no more confined
+ * than it was then (security.md 4 and 27); else another one is started, which inherits all. */
+static int ready(sbx_engine *engine, struct sbx_error *err) {
+  struct sbx_confinement now;
+  if (engine->socket >= 0) {
+    sbx_confinement_read(&now);
+    if (engine->owner == getpid() && memcmp(&now, &engine->confinement, sizeof now) == 0 &&
+        sbx_confinement_sees(engine->spawner))
+      return 0;
+    sbx_fd_close(&engine->socket);
+  }
+  return start_spawner(engine, err);
+}
+
+/* ---- handing a request over ---- */
+
+struct message {
+  struct iovec iov[2];
+  char control[CMSG_SPACE(SBX_WIRE_FDS * sizeof(int))];
+  struct msghdr msg;
+};
+
+static void add_descriptors(struct message *message, const int *fds, size_t count) {
+  memset(message->control, 0, sizeof message->control);
+  message->msg.msg_control = message->control;
+  message->msg.msg_controllen = CMSG_SPACE(count * sizeof(int));
+  struct cmsghdr *cmsg = CMSG_FIRSTHDR(&message->msg);
+  cmsg->cmsg_level = SOL_SOCKET;
+  cmsg->cmsg_type = SCM_RIGHTS;
+  cmsg->cmsg_len = CMSG_LEN(count * sizeof(int));
+  memcpy(CMSG_DATA(cmsg), fds, count * sizeof(int));
+}
+
+/* A large blob (a long argument list) doesn't fit a datagram: it travels in memory of its own. */
+static int blob_file(const char *blob, size_t size) {
+  int fd = sbx_fd_high(memfd_create("sbx-request", MFD_CLOEXEC));
+  for (size_t done = 0; fd >= 0 && done < size;) {
+    ssize_t written = write(fd, blob + done, size - done);
+    if (written > 0) {
+      done += (size_t)written;
+    } else if (errno != EINTR) {
+      sbx_fd_close(&fd);
+    }
+  }
+  return fd;
+}
+
+static int send_message(sbx_engine *engine, struct message *message) {
+  ssize_t sent;
+  do sent = sendmsg(engine->socket, &message->msg, MSG_NOSIGNAL);
+  while (sent < 0 && errno == EINTR);
+  return sent < 0 ? -1 : 0;
+}
+
+static int deliver(sbx_engine *engine, struct message *message, struct sbx_error *err) {
+  for (int attempt = 0; attempt < 2; attempt++) {
+    if (ready(engine, err) < 0) return -1;
+    if (send_message(engine, message) == 0) return 0;
+    if (errno != EPIPE && errno != ECONNRESET) break;
+    sbx_fd_close(&engine->socket); /* it was killed: once more, with another */
+  }
+  return spawner_failed(err, errno == ENOENT ? EIO : errno, NULL);
+}
+
+static int post(sbx_engine *engine, const sbx_sandbox *sandbox, const struct sbx_wire_head *head,
+                const char *blob, const int fds[4], struct sbx_error *err) {
+  struct sbx_wire_head sent = *head;
+  int list[SBX_WIRE_FDS] = {fds[0], fds[1], fds[2]}, file = -1;
+  size_t count = 3;
+  if ((sent.has_stdin = fds[3] >= 0)) list[count++] = fds[3];
+  if ((sent.has_ruleset = sandbox->ruleset >= 0)) list[count++] = sandbox->ruleset;
+  if ((sent.blob_in_memfd = head->blob_size > INLINE_MAX)) {
+    list[count++] = file = blob_file(blob, head->blob_size);
+    if (file < 0) return sbx_fail(err, SBX_ERROR_SPAWN, "spawner", errno, "memory for the request");
+  }
+  struct message message = {.iov = {{&sent, sizeof sent}, {(void *)blob, head->blob_size}}};
+  message.msg = (struct msghdr){.msg_iov = message.iov, .msg_iovlen = file < 0 ? 2 : 1};
+  add_descriptors(&message, list, count);
+  int rc = deliver(engine, &message, err);
+  sbx_fd_close(&file);
+  return rc;
+}
+
+/* The program that runs one command and ends forks the supervisor itself: no exec in between. */
+static int fork_here(const sbx_sandbox *sandbox, const struct sbx_wire_head *head, char *blob,
+                     const int fds[4], int *pidfd, struct sbx_error *err) {
+  struct sbx_launch launch = {.head = *head,
+                              .control = fds[0],
+                              .out = fds[1],
+                              .err = fds[2],
+                              .in = fds[3],
+                              .ruleset = sandbox->ruleset,
+                              .null = -1,
+                              .host = -1};
+  char *copy = malloc(head->blob_size);
+  if (copy) memcpy(copy, blob, head->blob_size);
+  int rc = copy ? sbx_launch_unpack(&launch, copy) : -1;
+  if (rc == 0) launch.null = sbx_fd_high(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (rc == 0) launch.host = sbx_pidfd_open(getpid());
+  if (launch.null < 0 || launch.host < 0) rc = -1;
+  if (rc == 0 && sbx_launch_start(&launch, pidfd) < 0) rc = -1;
+  if (rc < 0) {
+    bool layer = head->layers.namespaces != 0;
+    sbx_fail(err, layer ? SBX_ERROR_SANDBOX : SBX_ERROR_SPAWN, layer ? "namespaces" : "fork", errno,
+             NULL);
+  }
+  sbx_fd_close(&launch.null);
+  sbx_fd_close(&launch.host);
+  free(launch.arena);
+  free(launch.argv);
+  return rc;
+}
+
+int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
+                    const struct sbx_wire_head *head, char *blob, const int fds[4], int *pidfd,
+                    struct sbx_error *err) {
+  if (!engine->helper) return fork_here(sandbox, head, blob, fds, pidfd, err);
+  return post(engine, sandbox, head, blob, fds, err);
+}

@@ -1,0 +1,17 @@
+/* An engine: one host's connection to its spawner. */
+#ifndef SBX_ENGINE_H
+#define SBX_ENGINE_H
+
+#include "engine/launch.h"
+#include "engine/wire.h"
+
+/* Hands a request over. fds: control, stdout, stderr, stdin or -1; all stay the caller's. With the
+ * engine that forks by itself *pidfd becomes that of the supervisor. 0, or -1 and err. */
+int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
+                    const struct sbx_wire_head *head, char *blob, const int fds[4], int *pidfd,
+                    struct sbx_error *err);
+
+/* The spawner process (sbx-exec --spawner): serves the socket on descriptor 3 until its end. */
+int sbx_spawner_main(void);
+
+#endif

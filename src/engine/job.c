@@ -1,0 +1,475 @@
+#include "engine/job.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/clock.h"
+#include "layers/descriptors.h"
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+#define LIVE_PIECE 8192
+#define READ_PIECE (256 * 1024)
+#define DRAIN_TIMES 10
+/* A supervisor that doesn't answer an order to kill by then is killed itself. */
+#define OVERDUE_MS 15000
+#define POLL_FDS 5
+
+static int watch(struct sbx_job *job, int fd, uint32_t events);
+
+/* ---- reports of the supervisor ---- */
+
+static void take_rights(struct sbx_job *job, struct cmsghdr *c) {
+  int fd;
+  memcpy(&fd, CMSG_DATA(c), sizeof fd);
+  sbx_fd_close(&job->pidfd);
+  job->pidfd = sbx_fd_high(fd);
+  if (job->epoll >= 0) watch(job, job->pidfd, EPOLLIN | EPOLLET);
+}
+
+static pid_t take_pid(struct cmsghdr *c) {
+  struct ucred cred;
+  memcpy(&cred, CMSG_DATA(c), sizeof cred);
+  return cred.pid;
+}
+
+int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid) {
+  char control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
+  struct iovec iov = {report, sizeof *report};
+  struct msghdr msg = {
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+  ssize_t size = recvmsg(job->control, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (size < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+    if (c->cmsg_level != SOL_SOCKET) continue;
+    if (c->cmsg_type == SCM_RIGHTS) take_rights(job, c);
+    if (c->cmsg_type == SCM_CREDENTIALS && pid) *pid = take_pid(c);
+  }
+  return size == (ssize_t)sizeof *report ? 1 : -1;
+}
+
+static void read_reports(struct sbx_job *job) {
+  struct sbx_report report;
+  int rc;
+  while (job->control >= 0 && (rc = sbx_job_receive(job, &report, NULL)) != 0) {
+    if (rc < 0) {
+      job->lost = !job->done;
+      job->done_ns = job->done ? job->done_ns : sbx_now();
+      sbx_fd_close(&job->control);
+      return;
+    }
+    if (report.type == SBX_REPORT_EXITED) {
+      job->exited = true;
+      job->exited_ns = sbx_now();
+      job->end = report;
+    } else if (report.type == SBX_REPORT_DONE) {
+      job->done = true;
+      job->done_ns = sbx_now();
+      job->end = report;
+    }
+  }
+}
+
+static void order(struct sbx_job *job, enum sbx_order_type type, int sig, int64_t grace_ms) {
+  struct sbx_order order = {.type = type, .signal = sig, .grace_ms = grace_ms};
+  if (job->control >= 0) send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* ---- output ---- */
+
+static bool all_read(const struct sbx_job *job) {
+  return job->out[0].fd < 0 && job->out[1].fd < 0;
+}
+
+/* As long as one stream alone has bytes, both together are that stream. */
+static int keep_both(struct sbx_job *job, int which, const char *bytes, size_t size) {
+  struct sbx_capture *other = &job->out[1 - which].capture;
+  if (!job->is_both) {
+    if (other->total == 0) return 0;
+    if (sbx_capture_copy(&job->both, other) < 0) return -1;
+    job->is_both = true;
+  }
+  return sbx_capture_add(&job->both, bytes, size);
+}
+
+static void end_stream(struct sbx_stream_state *stream) {
+  sbx_fd_close(&stream->fd);
+  stream->ended = true;
+}
+
+/* Reads one piece: its size (0 at the end of the stream), with *text at it. */
+static size_t read_piece(struct sbx_job *job, int which, const char **text) {
+  struct sbx_stream_state *stream = &job->out[which];
+  size_t room = job->live ? LIVE_PIECE : READ_PIECE;
+  char *at = sbx_capture_room(&stream->capture, &room);
+  stream->ready = false;
+  if (!at) return 0; /* no memory now: tried again at the next turn */
+  ssize_t size = read(stream->fd, at, room);
+  if (size < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
+  if (size <= 0) {
+    end_stream(stream);
+    return 0;
+  }
+  /* Before the first of this stream is counted: what came until now is the other's alone. */
+  keep_both(job, which, at, (size_t)size);
+  sbx_capture_took(&stream->capture, (size_t)size);
+  job->last_ns = sbx_now();
+  *text = at;
+  return (size_t)size;
+}
+
+/* ---- waiting ---- */
+
+static bool waits_for_zap(const struct sbx_job *job) {
+  return (job->lost || (job->done && job->end.zap)) && !job->gone && job->pidfd >= 0;
+}
+
+static int64_t drain_deadline(const struct sbx_job *job) {
+  int64_t since = job->done || job->lost ? job->done_ns : job->exited_ns;
+  int64_t last = job->last_ns > since ? job->last_ns : since;
+  return sbx_earlier(sbx_deadline(last, job->drain_ms),
+                     sbx_deadline(since, job->drain_ms * DRAIN_TIMES));
+}
+
+/* When something is due that no descriptor will tell. */
+static int64_t next_deadline(const struct sbx_job *job) {
+  if (job->ended) return 0;
+  if ((job->done || job->lost || (job->exited && !job->finishing)) && !all_read(job))
+    return drain_deadline(job);
+  if (job->exited && !job->finishing) return 0;
+  if (job->done || job->lost) return waits_for_zap(job) ? SBX_NEVER : 0;
+  int64_t idle = job->idle || job->exited ? SBX_NEVER : sbx_deadline(job->last_ns, job->idle_ms);
+  return sbx_earlier(idle, job->until_ns);
+}
+
+static int fill_fds(const struct sbx_job *job, struct pollfd *fds) {
+  int n = 0;
+  if (job->control >= 0) fds[n++] = (struct pollfd){job->control, POLLIN, 0};
+  for (int i = 0; i < 2; i++)
+    if (job->out[i].fd >= 0) fds[n++] = (struct pollfd){job->out[i].fd, POLLIN, 0};
+  if (sbx_stdin_waits(&job->in)) fds[n++] = (struct pollfd){job->in.fd, POLLOUT, 0};
+  if (waits_for_zap(job)) fds[n++] = (struct pollfd){job->pidfd, POLLIN, 0};
+  return n;
+}
+
+static void take_readiness(struct sbx_job *job, const struct pollfd *fds, int n) {
+  for (int i = 0; i < n; i++) {
+    if (!fds[i].revents) continue;
+    if (fds[i].fd == job->out[0].fd) {
+      job->out[0].ready = true;
+    } else if (fds[i].fd == job->out[1].fd) {
+      job->out[1].ready = true;
+    } else if (fds[i].fd == job->control) {
+      read_reports(job);
+    } else if (fds[i].fd == job->in.fd) {
+      sbx_stdin_flush(&job->in);
+    } else if (fds[i].fd == job->pidfd) {
+      job->gone = true;
+    }
+  }
+}
+
+static int64_t left_ms(int64_t deadline) {
+  if (deadline == SBX_NEVER) return -1;
+  int64_t left = deadline - sbx_now();
+  return left <= 0 ? 0 : (left + SBX_MS - 1) / SBX_MS;
+}
+
+static struct timespec *as_timespec(int64_t until, struct timespec *pause) {
+  if (until == SBX_NEVER) return NULL;
+  int64_t left = until - sbx_now();
+  if (left < 0) left = 0;
+  *pause = (struct timespec){left / 1000000000, left % 1000000000};
+  return pause;
+}
+
+/* Polls once, until the moment given. -1: interrupted. */
+static int look(struct sbx_job *job, int64_t until) {
+  struct pollfd fds[POLL_FDS];
+  struct timespec pause;
+  int n = fill_fds(job, fds);
+  int rc = ppoll(fds, (nfds_t)n, as_timespec(until, &pause), NULL);
+  if (rc > 0) take_readiness(job, fds, n);
+  return rc < 0 ? -1 : rc;
+}
+
+/* ---- the end ---- */
+
+static enum sbx_ending ending_of(const struct sbx_job *job) {
+  if (job->lost) return SBX_ENDED_SUPERVISOR;
+  if (job->end.reason == SBX_REASON_TIMEOUT) return SBX_ENDED_TIMEOUT;
+  if (job->end.reason == SBX_REASON_KILLED) return job->idle ? SBX_ENDED_IDLE : SBX_ENDED_CANCELLED;
+  return WIFSIGNALED(job->end.code) ? SBX_ENDED_SIGNAL : SBX_ENDED_EXIT;
+}
+
+static int exit_code_of(enum sbx_ending ending, int status) {
+  switch (ending) {
+  case SBX_ENDED_EXIT: return WEXITSTATUS(status);
+  case SBX_ENDED_SIGNAL: return 128 + WTERMSIG(status);
+  case SBX_ENDED_TIMEOUT: return 124;
+  default: return 128 + SIGKILL;
+  }
+}
+
+static void fill_result(struct sbx_job *job) {
+  struct sbx_result *result = &job->result;
+  int64_t end_ns = job->lost ? sbx_now() : job->end.ended_ns;
+  result->ending = ending_of(job);
+  result->exit_code = exit_code_of(result->ending, job->end.code);
+  result->signal = result->ending == SBX_ENDED_SIGNAL ? WTERMSIG(job->end.code) : 0;
+  result->duration_ms = (double)(end_ns - job->started_ns) / 1e6;
+  result->setup_ms = (double)(job->started_ns - job->sent_ns) / 1e6;
+  result->leftover = job->end.leftover;
+  result->usage = job->end.usage;
+  for (int i = 0; i < 2; i++) result->dropped[i] = sbx_capture_dropped(&job->out[i].capture);
+  const struct sbx_capture *both = &job->both;
+  if (!job->is_both) both = &job->out[job->out[0].capture.total == 0].capture;
+  result->dropped[SBX_AGGREGATED] = sbx_capture_dropped(both);
+}
+
+static void close_all(struct sbx_job *job) {
+  sbx_fd_close(&job->control);
+  sbx_fd_close(&job->epoll);
+  sbx_fd_close(&job->timer);
+  sbx_fd_close(&job->pidfd);
+  sbx_stdin_free(&job->in);
+  for (int i = 0; i < 2; i++)
+    if (job->out[i].fd >= 0) end_stream(&job->out[i]);
+}
+
+static void kill_supervisor(struct sbx_job *job) {
+  if (job->pidfd >= 0) syscall(SYS_pidfd_send_signal, job->pidfd, SIGKILL, NULL, 0);
+  job->until_ns = SBX_NEVER;
+}
+
+static void expire(struct sbx_job *job, int64_t now) {
+  if (job->done || job->lost || job->exited) return;
+  if (now >= job->until_ns) kill_supervisor(job);
+  if (!job->idle && now >= sbx_deadline(job->last_ns, job->idle_ms)) {
+    job->idle = true;
+    order(job, SBX_ORDER_KILL, 0, 0);
+    job->until_ns = sbx_earlier(job->until_ns, sbx_deadline(now, OVERDUE_MS));
+  }
+}
+
+/* Moves the job on after a look; true once it has ended. */
+static bool advance(struct sbx_job *job) {
+  int64_t now = sbx_now();
+  if (job->out[0].ready || job->out[1].ready) return false;
+  expire(job, now);
+  bool quiet = all_read(job);
+  if (!quiet && (job->exited || job->done || job->lost)) quiet = now >= drain_deadline(job);
+  if (!quiet) return false;
+  if (job->exited && !job->done && !job->lost && !job->finishing) {
+    job->finishing = true;
+    order(job, SBX_ORDER_FINISH, 0, 0);
+    job->until_ns = sbx_deadline(now, OVERDUE_MS);
+  }
+  if (!(job->done || job->lost) || waits_for_zap(job)) return false;
+  job->ended = true;
+  fill_result(job);
+  close_all(job);
+  return true;
+}
+
+/* ---- one descriptor for event loops ---- */
+
+static int watch(struct sbx_job *job, int fd, uint32_t events) {
+  struct epoll_event event = {.events = events, .data.fd = fd};
+  return fd < 0 ? 0 : epoll_ctl(job->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* What stays ready for reasons that no step changes is edge-triggered. */
+static int watch_all(struct sbx_job *job) {
+  if (watch(job, job->control, EPOLLIN) < 0 || watch(job, job->out[0].fd, EPOLLIN) < 0) return -1;
+  if (watch(job, job->out[1].fd, EPOLLIN) < 0 || watch(job, job->timer, EPOLLIN) < 0) return -1;
+  return watch(job, job->in.fd, EPOLLOUT | EPOLLET) | watch(job, job->pidfd, EPOLLIN | EPOLLET);
+}
+
+/* The timer makes the descriptor readable when a step is due that nothing else announces. */
+static void sync_timer(struct sbx_job *job) {
+  if (job->timer < 0) return;
+  int64_t due = next_deadline(job);
+  struct itimerspec spec = {{0, 0}, {0, 0}};
+  if (due <= 0) due = 1;
+  if (due != SBX_NEVER) spec.it_value = (struct timespec){due / 1000000000, due % 1000000000};
+  timerfd_settime(job->timer, TFD_TIMER_ABSTIME, &spec, NULL);
+}
+
+int sbx_job_pollfd(sbx_job *job) {
+  if (job->epoll >= 0 || job->ended) return job->epoll;
+  job->epoll = sbx_fd_high(epoll_create1(EPOLL_CLOEXEC));
+  job->timer = sbx_fd_high(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+  if (job->epoll >= 0 && job->timer >= 0 && watch_all(job) == 0) {
+    sync_timer(job);
+    return job->epoll;
+  }
+  sbx_fd_close(&job->epoll);
+  sbx_fd_close(&job->timer);
+  return -1;
+}
+
+/* ---- what is public ---- */
+
+pid_t sbx_job_pid(const sbx_job *job) {
+  return job->pid;
+}
+
+bool sbx_job_ended(const sbx_job *job) {
+  return job->ended;
+}
+
+const struct sbx_result *sbx_job_result(const sbx_job *job) {
+  return job->ended ? &job->result : NULL;
+}
+
+void sbx_job_live(sbx_job *job, bool live) {
+  job->live = live;
+}
+
+/* Output first, stdout before stderr; then ends of streams. */
+static enum sbx_event next_event(sbx_job *job, enum sbx_stream *stream, const char **text,
+                                 size_t *size) {
+  for (int i = 0; i < 2; i++) {
+    if (!job->out[i].ready) continue;
+    *stream = (enum sbx_stream)i;
+    *size = read_piece(job, i, text);
+    if (*size > 0) return SBX_EVENT_OUTPUT;
+  }
+  for (int i = 0; i < 2; i++) {
+    if (!job->out[i].ended) continue;
+    job->out[i].ended = false;
+    *stream = (enum sbx_stream)i;
+    return SBX_EVENT_EOF;
+  }
+  return SBX_EVENT_NONE;
+}
+
+enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **text,
+                            size_t *size) {
+  for (bool looked = false;; looked = true) {
+    enum sbx_event event;
+    while ((event = next_event(job, stream, text, size)) != SBX_EVENT_NONE)
+      if (job->live) return event;
+    if (job->ended) return SBX_EVENT_END;
+    if (looked) break;
+    look(job, 0);
+    advance(job);
+  }
+  sync_timer(job);
+  return SBX_EVENT_NONE;
+}
+
+static bool has_event(const struct sbx_job *job) {
+  return job->ended || job->out[0].ready || job->out[1].ready || job->out[0].ended ||
+         job->out[1].ended;
+}
+
+int sbx_job_poll(sbx_job *job, int64_t ms) {
+  if (has_event(job)) return 1;
+  int64_t until = sbx_deadline(sbx_now(), ms), due = next_deadline(job);
+  int rc = look(job, sbx_earlier(until, due));
+  if (rc != 0) return rc;
+  return due <= until ? 1 : 0;
+}
+
+int sbx_job_pump(sbx_job *job, int64_t ms) {
+  enum sbx_stream stream;
+  const char *text;
+  size_t size;
+  int64_t until = sbx_deadline(sbx_now(), ms);
+  for (;;) {
+    if (job->live && has_event(job)) return job->ended;
+    while (next_event(job, &stream, &text, &size) != SBX_EVENT_NONE) continue;
+    if (job->ended) return 1;
+    int rc = look(job, sbx_earlier(until, next_deadline(job)));
+    advance(job);
+    if (rc < 0 || (rc == 0 && sbx_now() >= until)) return job->ended;
+  }
+}
+
+int64_t sbx_job_timeout(const sbx_job *job) {
+  return left_ms(next_deadline(job));
+}
+
+/* ---- input and signals ---- */
+
+int sbx_job_write(sbx_job *job, const void *data, size_t size) {
+  return sbx_stdin_write(&job->in, data, size);
+}
+
+void sbx_job_close_stdin(sbx_job *job) {
+  sbx_stdin_close(&job->in);
+}
+
+void sbx_job_kill(sbx_job *job, int64_t grace_ms) {
+  if (job->ended || job->done || job->lost) return;
+  if (!job->exited) {
+    order(job, SBX_ORDER_KILL, 0, grace_ms);
+  } else if (!job->finishing) {
+    job->finishing = true;
+    order(job, SBX_ORDER_FINISH, 0, 0);
+  }
+  job->until_ns = sbx_deadline(sbx_now(), (grace_ms > 0 ? grace_ms : 0) + OVERDUE_MS);
+}
+
+static int send_signal(sbx_job *job, enum sbx_order_type type, int sig) {
+  errno = EINVAL;
+  if (sig < 1 || sig > 64) return -1;
+  errno = ESRCH;
+  if (job->ended || job->done || job->lost || job->exited) return -1;
+  order(job, type, sig, 0);
+  return 0;
+}
+
+int sbx_job_signal(sbx_job *job, int sig) {
+  return send_signal(job, SBX_ORDER_SIGNAL, sig);
+}
+
+int sbx_job_signal_group(sbx_job *job, int sig) {
+  return send_signal(job, SBX_ORDER_SIGNAL_GROUP, sig);
+}
+
+/* ---- what was kept ---- */
+
+static struct sbx_capture *capture_of(sbx_job *job, enum sbx_stream stream) {
+  if (stream != SBX_AGGREGATED) return &job->out[stream].capture;
+  if (job->is_both) return &job->both;
+  return &job->out[job->out[0].capture.total == 0].capture;
+}
+
+const char *sbx_job_output(sbx_job *job, enum sbx_stream stream, size_t *size) {
+  return sbx_capture_linear(capture_of(job, stream), size);
+}
+
+bool sbx_job_same_output(const sbx_job *job) {
+  return !job->is_both;
+}
+
+void sbx_job_release(sbx_job *job, enum sbx_stream stream) {
+  sbx_capture_free(stream == SBX_AGGREGATED ? &job->both : &job->out[stream].capture);
+}
+
+void sbx_job_free(sbx_job *job) {
+  if (!job) return;
+  job->live = false;
+  int64_t until = sbx_deadline(sbx_now(), OVERDUE_MS);
+  sbx_job_kill(job, 0);
+  while (!job->ended && sbx_now() < until) sbx_job_pump(job, left_ms(until));
+  if (!job->ended) kill_supervisor(job);
+  close_all(job);
+  for (int i = 0; i < 2; i++) sbx_capture_free(&job->out[i].capture);
+  sbx_capture_free(&job->both);
+  free(job);
+}

@@ -1,0 +1,42 @@
+/* A job as the host holds it. spawn.c makes it, job.c runs it. */
+#ifndef SBX_JOB_H
+#define SBX_JOB_H
+
+#include "engine/capture.h"
+#include "engine/stdin.h"
+#include "engine/wire.h"
+
+struct sbx_stream_state {
+  int fd;     /* read end, or -1: not captured, or at its end */
+  bool ready; /* poll said so, not read since */
+  bool ended; /* end of file came and was not told yet (live) */
+  struct sbx_capture capture;
+};
+
+struct sbx_job {
+  int control, pidfd;
+  int epoll, timer; /* -1 until an event loop asks */
+  struct sbx_stdin in;
+  struct sbx_stream_state out[2];
+  struct sbx_capture both; /* kept apart only once both streams have bytes */
+  bool is_both;
+  bool live;
+  pid_t pid;
+  int64_t sent_ns, started_ns;
+  int64_t drain_ms, idle_ms;
+  int64_t last_ns;         /* of output */
+  int64_t until_ns;        /* when the supervisor itself is overdue */
+  bool exited, done, lost; /* what the supervisor said, or that it can't any more */
+  bool finishing;          /* it was told to end what is left */
+  bool idle, gone;
+  int64_t exited_ns, done_ns;
+  struct sbx_report end;
+  bool ended;
+  struct sbx_result result;
+};
+
+/* Reads one report: 1, 0 when none waits, -1 when the supervisor is gone. *pidfd is set when one
+ * came along, *pid when the kernel told the sender's. */
+int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid);
+
+#endif

@@ -1,0 +1,32 @@
+/* A request on its way: packed by the host, unpacked by whoever forks the supervisor. */
+#ifndef SBX_LAUNCH_H
+#define SBX_LAUNCH_H
+
+#include "engine/wire.h"
+
+/* Everything that supervisor and child need, laid out before the clone. */
+struct sbx_launch {
+  struct sbx_wire_head head;
+  char *arena; /* the blob and the pointer arrays into it */
+  struct sock_filter *filter;
+  char **argv, **envp, **candidates;
+  const char *cwd, *cgroup;
+  int control, in, out, err, ruleset; /* in: -1 for /dev/null */
+  int host;                           /* pidfd of the host */
+  int null;                           /* /dev/null, open for both */
+  bool signals_ready;                 /* the forker's dispositions are the default ones already */
+};
+
+/* The request's blob: malloc'd, or NULL and err. */
+char *sbx_launch_pack(const sbx_sandbox *sandbox, const struct sbx_request *request,
+                      struct sbx_wire_head *head, struct sbx_error *err);
+/* Takes the blob over. 0, or -1 and errno. */
+int sbx_launch_unpack(struct sbx_launch *launch, char *blob);
+void sbx_launch_release(struct sbx_launch *launch); /* frees the arena, closes its descriptors */
+/* Forks the supervisor: its pid (and a pidfd of it), or -1 and errno. */
+pid_t sbx_launch_start(struct sbx_launch *launch, int *pidfd);
+/* Default dispositions for all signals; all of them blocked. */
+void sbx_signals_reset(void);
+int sbx_pidfd_open(pid_t pid);
+
+#endif

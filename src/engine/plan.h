@@ -1,0 +1,54 @@
+/* A plan in memory: one flat arena of records, position-independent, so that it can be handed to
+ * another process as it is. Every reader goes through sbx_plan_next(), which checks bounds. */
+#ifndef SBX_PLAN_H
+#define SBX_PLAN_H
+
+#include "sbx.h"
+
+enum sbx_record {
+  SBX_RECORD_NAMESPACES = 1, /* u32 */
+  SBX_RECORD_FLAGS,          /* u32 */
+  SBX_RECORD_KEEP_CAPS,      /* u64 */
+  SBX_RECORD_KILL,           /* u32, string (cgroup directory, may be empty) */
+  SBX_RECORD_RLIMIT,         /* u32 resource, u64 limit */
+  SBX_RECORD_LANDLOCK,       /* u32 abi, u64 fs, net, scope */
+  SBX_RECORD_LANDLOCK_PATH,  /* u64 access, string */
+  SBX_RECORD_REFUSE,         /* struct sbx_refusal, args, string (name, may be empty) */
+};
+
+struct sbx_record_header {
+  uint32_t type;
+  uint32_t size; /* of the payload; the next record starts at the next multiple of 8 */
+};
+
+struct sbx_kill_record {
+  uint32_t kill, reserved;
+};
+
+struct sbx_rlimit_record {
+  uint32_t resource, reserved;
+  uint64_t limit;
+};
+
+struct sbx_landlock_record {
+  uint32_t abi, reserved;
+  uint64_t fs, net, scope;
+};
+
+struct sbx_refusal {
+  int32_t number, errno_value;
+  uint32_t nargs, reserved;
+};
+
+struct sbx_cursor {
+  const char *at, *end;
+};
+
+struct sbx_cursor sbx_plan_cursor(const sbx_plan *plan);
+/* The next record's header, or NULL at the end. The payload follows it. */
+const struct sbx_record_header *sbx_plan_next(struct sbx_cursor *cursor);
+const void *sbx_record_payload(const struct sbx_record_header *header);
+/* The string that ends a record whose fixed part has this size; it was checked to be terminated. */
+const char *sbx_record_string(const struct sbx_record_header *header, size_t fixed);
+
+#endif

@@ -1,0 +1,33 @@
+/* A compiled sandbox: a plan that the kernel has accepted as far as it can before there is a
+ * process. Ready to be applied any number of times. */
+#ifndef SBX_SANDBOX_H
+#define SBX_SANDBOX_H
+
+#include <linux/filter.h>
+
+#include "sbx.h"
+
+#define SBX_LIMITS_MAX 16
+
+/* What every job of this sandbox shares; plain data, handed to the spawner as it is. */
+struct sbx_layers {
+  uint32_t namespaces, flags, kill, nlimits;
+  uint64_t keep_caps;
+  struct {
+    uint32_t resource, reserved;
+    uint64_t limit;
+  } limits[SBX_LIMITS_MAX];
+  uint32_t filter_count; /* instructions; they follow elsewhere */
+  uint32_t has_ruleset;
+};
+
+struct sbx_sandbox {
+  struct sbx_layers layers;
+  struct sock_filter *filter;
+  int ruleset; /* Landlock, or -1 */
+  char *cgroup;
+  int *pins; /* O_PATH: while it is open, a rule's inode number can't be given to another file */
+  size_t npins;
+};
+
+#endif

@@ -1,0 +1,185 @@
+/* Starting a job: descriptors, the request, and the wait until execve has succeeded or failed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine/clock.h"
+#include "engine/engine.h"
+#include "engine/error.h"
+#include "engine/job.h"
+#include "layers/descriptors.h"
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
+/* As the host, the spawner has room for what a supervisor needs past the time-out. */
+#define OVERDUE_MS 15000
+#define DRAIN_TIMES 10
+
+/* What goes to the other side; all -1 once handed over. */
+struct ends {
+  int control, out, err, in;
+};
+
+static int open_pipe(int *mine, int *theirs, int my_end) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) < 0) return -1;
+  *mine = sbx_fd_high(fds[my_end]);
+  *theirs = sbx_fd_high(fds[1 - my_end]);
+  return *mine < 0 || *theirs < 0 ? -1 : 0;
+}
+
+static int open_control(struct sbx_job *job, struct ends *ends) {
+  int fds[2], on = 1;
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) return -1;
+  job->control = sbx_fd_high(fds[0]);
+  ends->control = sbx_fd_high(fds[1]);
+  if (job->control < 0 || ends->control < 0) return -1;
+  return setsockopt(job->control, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+}
+
+static int duplicate(int fd) {
+  return fcntl(fd, F_DUPFD_CLOEXEC, 3);
+}
+
+static int open_output(struct sbx_job *job, struct ends *ends, const struct sbx_request *request) {
+  if (request->stdout_fd >= 0)
+    ends->out = duplicate(request->stdout_fd);
+  else if (open_pipe(&job->out[0].fd, &ends->out, 0) < 0)
+    return -1;
+  if (ends->out < 0) return -1;
+  if (request->merge_stderr)
+    ends->err = duplicate(ends->out);
+  else if (request->stderr_fd >= 0)
+    ends->err = duplicate(request->stderr_fd);
+  else
+    return open_pipe(&job->out[1].fd, &ends->err, 0);
+  return ends->err < 0 ? -1 : 0;
+}
+
+static int open_input(struct sbx_job *job, struct ends *ends, const struct sbx_request *request) {
+  if (request->stdin_mode == SBX_STDIO_DEFAULT) return 0;
+  if (request->stdin_mode == SBX_STDIO_FD) {
+    ends->in = duplicate(request->stdin_fd);
+    return ends->in < 0 ? -1 : 0;
+  }
+  if (open_pipe(&job->in.fd, &ends->in, 1) < 0) return -1;
+  return sbx_fd_nonblocking(job->in.fd);
+}
+
+static int open_all(struct sbx_job *job, struct ends *ends, const struct sbx_request *request) {
+  if (open_control(job, ends) < 0) return -1;
+  if (open_output(job, ends, request) < 0) return -1;
+  return open_input(job, ends, request);
+}
+
+static void close_ends(struct ends *ends) {
+  sbx_fd_close(&ends->control);
+  sbx_fd_close(&ends->out);
+  sbx_fd_close(&ends->err);
+  sbx_fd_close(&ends->in);
+}
+
+static struct sbx_job *new_job(const struct sbx_request *request) {
+  struct sbx_job *job = calloc(1, sizeof *job);
+  if (!job) return NULL;
+  job->control = job->pidfd = job->epoll = job->timer = job->in.fd = -1;
+  for (int i = 0; i < 2; i++) {
+    job->out[i].fd = -1;
+    sbx_capture_init(&job->out[i].capture, request->max_output_bytes);
+  }
+  sbx_capture_init(&job->both, request->max_output_bytes);
+  job->live = request->live;
+  job->drain_ms = request->drain_ms;
+  job->idle_ms = request->idle_timeout_ms;
+  job->until_ns = SBX_NEVER;
+  return job;
+}
+
+/* A job that never ran: nothing to wait for. */
+static void discard(struct sbx_job *job) {
+  if (job->pidfd >= 0) syscall(SYS_pidfd_send_signal, job->pidfd, SIGKILL, NULL, 0);
+  job->ended = true;
+  sbx_job_free(job);
+}
+
+static int failed(const struct sbx_report *report, struct sbx_error *err) {
+  enum sbx_error_kind kind = report->layer ? SBX_ERROR_SANDBOX : SBX_ERROR_SPAWN;
+  return sbx_fail(err, kind, report->step, report->code, NULL);
+}
+
+static void started(struct sbx_job *job, const struct sbx_report *report, pid_t sender,
+                    const struct sbx_request *request, uint32_t namespaces) {
+  job->pid = namespaces & SBX_NS_PID ? sender : report->pid;
+  job->started_ns = job->last_ns = report->started_ns;
+  int64_t bound = request->timeout_ms;
+  if (bound >= 0) bound += request->kill_grace_ms + OVERDUE_MS;
+  job->until_ns = sbx_deadline(job->started_ns, bound);
+}
+
+/* 0 once execve has succeeded. */
+static int await_start(struct sbx_job *job, const struct sbx_request *request, uint32_t namespaces,
+                       struct sbx_error *err) {
+  int64_t until = sbx_deadline(job->sent_ns, request->setup_timeout_ms);
+  struct pollfd fd = {job->control, POLLIN, 0};
+  for (;;) {
+    struct sbx_report report;
+    pid_t sender = 0;
+    int rc = sbx_job_receive(job, &report, &sender);
+    if (rc < 0) return sbx_fail(err, SBX_ERROR_SANDBOX, "supervisor", 0, "lost before execve");
+    if (rc > 0 && report.type == SBX_REPORT_FAILED) return failed(&report, err);
+    if (rc > 0 && report.type == SBX_REPORT_STARTED) {
+      started(job, &report, sender, request, namespaces);
+      return 0;
+    }
+    if (rc > 0) continue;
+    int64_t left = until == SBX_NEVER ? -1 : (until - sbx_now() + SBX_MS - 1) / SBX_MS;
+    if (until != SBX_NEVER && left <= 0)
+      return sbx_fail(err, SBX_ERROR_SANDBOX, "setup_timeout", ETIMEDOUT, NULL);
+    poll(&fd, 1, left > INT32_MAX ? INT32_MAX : (int)left);
+  }
+}
+
+static int start(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job *job,
+                 struct ends *ends, const struct sbx_request *request, struct sbx_error *err) {
+  struct sbx_wire_head head;
+  job->sent_ns = sbx_now();
+  if (open_all(job, ends, request) < 0)
+    return sbx_fail(err, SBX_ERROR_SPAWN, "descriptors", errno, NULL);
+  char *blob = sbx_launch_pack(sandbox, request, &head, err);
+  if (!blob) return -1;
+  head.timeout_ms = request->timeout_ms;
+  head.kill_grace_ms = request->kill_grace_ms;
+  head.linger_ms = request->drain_ms * DRAIN_TIMES;
+  const int fds[4] = {ends->control, ends->out, ends->err, ends->in};
+  int rc = sbx_engine_send(engine, sandbox, &head, blob, fds, &job->pidfd, err);
+  free(blob);
+  close_ends(ends);
+  return rc < 0 ? -1 : await_start(job, request, head.layers.namespaces, err);
+}
+
+sbx_job *sbx_spawn(sbx_engine *engine, const sbx_sandbox *sandbox,
+                   const struct sbx_request *request, struct sbx_error *err) {
+  struct ends ends = {-1, -1, -1, -1};
+  if (!request->argv || !request->argv[0]) {
+    sbx_fail(err, SBX_ERROR_INVALID_INPUT, "command", 0, "command args are empty");
+    return NULL;
+  }
+  struct sbx_job *job = new_job(request);
+  if (!job) {
+    sbx_fail(err, SBX_ERROR_SPAWN, "memory", ENOMEM, NULL);
+    return NULL;
+  }
+  if (start(engine, sandbox, job, &ends, request, err) == 0) return job;
+  close_ends(&ends);
+  discard(job);
+  return NULL;
+}

@@ -1,0 +1,377 @@
+#include "engine/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "engine/child.h"
+#include "engine/clock.h"
+#include "engine/tree.h"
+#include "layers/capabilities.h"
+#include "layers/cgroup.h"
+#include "layers/descriptors.h"
+#include "layers/mounts.h"
+#include "layers/namespaces.h"
+
+/* A tree in a PID namespace that isn't gone by then dies with its init, which nothing outruns. */
+#define ZAP_MS 30
+/* Past this, what is left can't be killed (a set-user-ID program under full access). */
+#define SWEEP_MS 10000
+/* Between two rounds over a tree that keeps forking. */
+#define ROUND_NS 500000
+/* An init that waits for an answer of its host no longer than this past the host's own bound. */
+#define LINGER_MARGIN_MS 2000
+
+struct supervisor {
+  struct sbx_launch *launch;
+  const struct sbx_layers *layers;
+  uid_t uid;
+  gid_t gid;
+  struct sbx_cgroup cgroup;
+  pid_t command;
+  bool ended;  /* the command was reaped */
+  bool others; /* processes are left */
+  bool told;   /* EXITED was sent */
+  bool killing;
+  enum sbx_reason reason;
+  int status;
+  int64_t started_ns, ended_ns, timeout_ns, kill_ns, linger_ns;
+  int64_t leftover, processes;
+};
+
+/* ---- reports ---- */
+
+static void send_report(const struct supervisor *s, const struct sbx_report *report) {
+  send(s->launch->control, report, sizeof *report, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static _Noreturn void fail(const struct supervisor *s, const char *step, int code, bool layer) {
+  struct sbx_report report = {.type = SBX_REPORT_FAILED, .code = code, .layer = layer};
+  snprintf(report.step, sizeof report.step, "%s", step);
+  send_report(s, &report);
+  _exit(125);
+}
+
+/* The command's pid as the host sees it: the kernel translates the pid in the credentials, and
+ * lets the owner of the PID namespace name one of its processes (unix(7), SCM_CREDENTIALS). */
+static void send_started(const struct supervisor *s) {
+  struct sbx_report report = {
+      .type = SBX_REPORT_STARTED, .pid = s->command, .started_ns = s->started_ns};
+  struct ucred cred = {s->command, getuid(), getgid()};
+  char control[CMSG_SPACE(sizeof cred)] = {0};
+  struct iovec iov = {&report, sizeof report};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  if (s->layers->namespaces & SBX_NS_PID) {
+    msg.msg_control = control;
+    msg.msg_controllen = sizeof control;
+    struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+    cmsg->cmsg_level = SOL_SOCKET;
+    cmsg->cmsg_type = SCM_CREDENTIALS;
+    cmsg->cmsg_len = CMSG_LEN(sizeof cred);
+    memcpy(CMSG_DATA(cmsg), &cred, sizeof cred);
+  }
+  sendmsg(s->launch->control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static void fill_usage(const struct supervisor *s, struct sbx_usage *usage) {
+  struct rusage ru;
+  if (getrusage(RUSAGE_CHILDREN, &ru) < 0) return;
+  usage->user_us = ru.ru_utime.tv_sec * INT64_C(1000000) + ru.ru_utime.tv_usec;
+  usage->system_us = ru.ru_stime.tv_sec * INT64_C(1000000) + ru.ru_stime.tv_usec;
+  usage->max_rss_bytes = ru.ru_maxrss * INT64_C(1024);
+  usage->voluntary_switches = ru.ru_nvcsw;
+  usage->involuntary_switches = ru.ru_nivcsw;
+  usage->processes = s->processes;
+}
+
+static void send_end(const struct supervisor *s, enum sbx_report_type type, bool zap) {
+  struct sbx_report report = {.type = type,
+                              .reason = s->reason,
+                              .code = s->status,
+                              .zap = zap,
+                              .started_ns = s->started_ns,
+                              .ended_ns = s->ended_ns,
+                              .leftover = s->leftover};
+  fill_usage(s, &report.usage);
+  send_report(s, &report);
+}
+
+/* ---- set-up: a list of steps, like the child's ---- */
+
+static void on_child(int sig) {
+  (void)sig;
+}
+
+static int step_signals(struct supervisor *s) {
+  struct sigaction action = {.sa_handler = on_child};
+  if (s->launch->signals_ready) return 0;
+  sbx_signals_reset();
+  return sigaction(SIGCHLD, &action, NULL);
+}
+
+static int step_descriptors(struct supervisor *s) {
+  const struct sbx_launch *l = s->launch;
+  int keep[] = {l->control, l->in, l->out, l->err, l->ruleset, l->host, l->null};
+  return sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
+}
+
+static int step_session(struct supervisor *s) {
+  (void)s;
+  return setsid() < 0 ? -1 : 0;
+}
+
+static int step_user_namespace(struct supervisor *s) {
+  return s->layers->namespaces & SBX_NS_USER ? sbx_namespace_map_self(s->uid, s->gid) : 0;
+}
+
+static int step_mounts_private(struct supervisor *s) {
+  return s->layers->namespaces & SBX_NS_MOUNT ? sbx_mounts_private() : 0;
+}
+
+static int step_proc(struct supervisor *s) {
+  return s->layers->flags & SBX_FLAG_PROC ? sbx_mounts_proc() : 0;
+}
+
+static int step_loopback(struct supervisor *s) {
+  return s->layers->flags & SBX_FLAG_LOOPBACK ? sbx_namespace_loopback() : 0;
+}
+
+/* Orphans of the tree come to this process, wherever they hide (PR_SET_CHILD_SUBREAPER(2const));
+ * the init of a PID namespace has them anyway. */
+static int step_subreaper(struct supervisor *s) {
+  if (s->layers->kill == SBX_KILL_PIDNS) return 0;
+  errno = ENOSYS;
+  if (!sbx_tree_visible()) return -1;
+  return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+static int step_cgroup(struct supervisor *s) {
+  if (s->layers->kill != SBX_KILL_CGROUP) return 0;
+  return sbx_cgroup_make(&s->cgroup, s->launch->cgroup, getpid());
+}
+
+/* After the id maps: the /proc files of a process that is not dumpable belong to root. */
+static int step_dumpable(struct supervisor *s) {
+  (void)s;
+  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+static const struct {
+  const char *name;
+  int (*run)(struct supervisor *s);
+} steps[] = {
+    {"signals", step_signals},
+    {"descriptors", step_descriptors},
+    {"session", step_session},
+    {"user_namespace", step_user_namespace},
+    {"mounts_private", step_mounts_private},
+    {"proc", step_proc},
+    {"loopback", step_loopback},
+    {"subreaper", step_subreaper},
+    {"cgroup", step_cgroup},
+    {"dumpable", step_dumpable},
+};
+
+static void set_up(struct supervisor *s) {
+  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+    if (steps[i].run(s) < 0) fail(s, steps[i].name, errno, true);
+}
+
+/* What the supervisor does from here on needs no privilege, but to read a command that is not
+ * dumpable. The full-access command keeps what it has, and killing it may need as much. */
+static void hold_less(const struct supervisor *s) {
+  const struct sbx_layers *layers = s->layers;
+  uint64_t held = UINT64_C(1) << sbx_capability("sys_ptrace");
+  /* The directory that the cgroup is removed from may only give root the right by this. */
+  if (layers->kill == SBX_KILL_CGROUP) held |= UINT64_C(1) << sbx_capability("dac_override");
+  if (layers->flags & SBX_FLAG_DROP_CAPS) sbx_capabilities_hold(held);
+  const struct sbx_cgroup *cgroup = &s->cgroup;
+  int keep[] = {s->launch->control, s->launch->host, cgroup->parent, cgroup->directory,
+                cgroup->kill};
+  sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
+}
+
+static void start_command(struct supervisor *s) {
+  struct sbx_child child = {.launch = s->launch, .cgroup_procs = s->cgroup.procs};
+  s->command = sbx_child_start(&child);
+  if (s->command < 0) {
+    sbx_cgroup_remove(&s->cgroup);
+    fail(s, child.step, child.code, child.layer);
+  }
+  s->processes = 1;
+  s->others = true;
+  s->started_ns = sbx_now();
+  s->timeout_ns = sbx_deadline(s->started_ns, s->launch->head.timeout_ms);
+  send_started(s);
+  hold_less(s);
+}
+
+/* ---- the tree ---- */
+
+static void signal_tree(struct supervisor *s, int sig) {
+  if (s->layers->kill == SBX_KILL_PIDNS) {
+    kill(-1, sig);
+    return;
+  }
+  if (sig == SIGKILL && s->layers->kill == SBX_KILL_CGROUP) sbx_cgroup_kill(&s->cgroup);
+  sbx_tree_signal(sig, NULL, NULL);
+}
+
+static void note(struct supervisor *s, pid_t pid, int status) {
+  if (pid == s->command && !s->ended) {
+    s->ended = true;
+    s->status = status;
+    s->ended_ns = sbx_now();
+    return;
+  }
+  s->processes++;
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && s->killing) s->leftover++;
+}
+
+static void reap(struct supervisor *s) {
+  int status;
+  for (;;) {
+    pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
+    if (pid > 0) {
+      note(s, pid, status);
+    } else if (pid == 0 || errno != EINTR) {
+      s->others = pid == 0;
+      return;
+    }
+  }
+}
+
+static void wait_for_children(int64_t ns) {
+  struct timespec pause = {ns / 1000000000, ns % 1000000000};
+  sigset_t child;
+  sigemptyset(&child);
+  sigaddset(&child, SIGCHLD);
+  sigtimedwait(&child, NULL, &pause);
+}
+
+/* Ends everything. True when nothing is left; false when only this process's own end will do. */
+static bool kill_tree(struct supervisor *s) {
+  bool pidns = s->layers->kill == SBX_KILL_PIDNS;
+  int64_t limit = sbx_deadline(sbx_now(), pidns ? ZAP_MS : SWEEP_MS);
+  s->killing = true;
+  for (;;) {
+    signal_tree(s, SIGKILL);
+    reap(s);
+    if (!s->others) return true;
+    if (sbx_now() >= limit) return false;
+    wait_for_children(ROUND_NS);
+  }
+}
+
+static _Noreturn void finish(struct supervisor *s) {
+  bool gone = !s->others || kill_tree(s);
+  sbx_cgroup_remove(&s->cgroup);
+  if (!s->ended) { /* not reaped in time: it dies with the namespace */
+    s->status = SIGKILL;
+    s->ended_ns = sbx_now();
+  }
+  send_end(s, SBX_REPORT_DONE, !gone);
+  _exit(0);
+}
+
+static _Noreturn void abandon(struct supervisor *s) {
+  kill_tree(s);
+  sbx_cgroup_remove(&s->cgroup);
+  _exit(1);
+}
+
+/* TERM first where a grace was asked for; a stopped process could not act on it. */
+static void end_for(struct supervisor *s, enum sbx_reason reason, int64_t grace_ms) {
+  if (!s->ended) s->reason = reason;
+  s->timeout_ns = SBX_NEVER;
+  if (grace_ms <= 0 || s->ended) finish(s);
+  int64_t kill_ns = sbx_deadline(sbx_now(), grace_ms);
+  s->kill_ns = sbx_earlier(s->kill_ns, kill_ns);
+  signal_tree(s, SIGTERM);
+  signal_tree(s, SIGCONT);
+}
+
+/* ---- orders of the host ---- */
+
+static void obey(struct supervisor *s, const struct sbx_order *order) {
+  switch (order->type) {
+  case SBX_ORDER_KILL: end_for(s, SBX_REASON_KILLED, order->grace_ms); break;
+  case SBX_ORDER_FINISH: finish(s);
+  case SBX_ORDER_SIGNAL:
+    if (!s->ended) kill(s->command, order->signal);
+    break;
+  case SBX_ORDER_SIGNAL_GROUP:
+    if (!s->ended) kill(-s->command, order->signal);
+    break;
+  default: break;
+  }
+}
+
+static void read_orders(struct supervisor *s) {
+  struct sbx_order order;
+  for (;;) {
+    ssize_t size = recv(s->launch->control, &order, sizeof order, MSG_DONTWAIT);
+    if (size == 0) abandon(s);
+    if (size < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    if (size < 0) abandon(s);
+    if (size == (ssize_t)sizeof order) obey(s, &order);
+  }
+}
+
+/* ---- the loop ---- */
+
+static void wait_for_something(struct supervisor *s) {
+  struct pollfd fds[2] = {{s->launch->control, POLLIN, 0}, {s->launch->host, POLLIN, 0}};
+  int64_t until = sbx_earlier(sbx_earlier(s->timeout_ns, s->kill_ns), s->linger_ns);
+  struct timespec pause = {0, 0};
+  sigset_t none;
+  int64_t left = until == SBX_NEVER ? 0 : until - sbx_now();
+  if (left > 0) pause = (struct timespec){left / 1000000000, left % 1000000000};
+  sigemptyset(&none);
+  if (ppoll(fds, 2, until == SBX_NEVER ? NULL : &pause, &none) <= 0) return;
+  if (fds[0].revents) read_orders(s);
+  if (fds[1].revents) abandon(s);
+}
+
+static void check_deadlines(struct supervisor *s) {
+  int64_t now = sbx_now();
+  if (now >= s->kill_ns || now >= s->linger_ns) finish(s);
+  if (now >= s->timeout_ns) end_for(s, SBX_REASON_TIMEOUT, s->launch->head.kill_grace_ms);
+}
+
+/* The command is gone and others are left: the host, which reads their output, says when. */
+static void tell_exit(struct supervisor *s) {
+  send_end(s, SBX_REPORT_EXITED, false);
+  s->told = true;
+  s->timeout_ns = SBX_NEVER;
+  s->linger_ns = sbx_deadline(sbx_now(), s->launch->head.linger_ms + LINGER_MARGIN_MS);
+}
+
+_Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
+  struct supervisor s = {.launch = launch,
+                         .layers = &launch->head.layers,
+                         .uid = uid,
+                         .gid = gid,
+                         .cgroup = SBX_CGROUP_NONE,
+                         .timeout_ns = SBX_NEVER,
+                         .kill_ns = SBX_NEVER,
+                         .linger_ns = SBX_NEVER};
+  prctl(PR_SET_NAME, "sbx-supervisor", 0, 0, 0);
+  set_up(&s);
+  start_command(&s);
+  for (;;) {
+    reap(&s);
+    if (s.ended && !s.others) finish(&s);
+    if (s.ended && !s.told && s.reason == SBX_REASON_EXIT) tell_exit(&s);
+    check_deadlines(&s);
+    wait_for_something(&s);
+  }
+}

@@ -1,0 +1,15 @@
+/* The processes below a subreaper, where no PID namespace ends them all at once. */
+#ifndef SBX_TREE_H
+#define SBX_TREE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Sends the signal to every process below the caller but those for which spare() says true (NULL:
+ * none), children first found first. Returns how many there were. */
+int sbx_tree_signal(int signal, bool (*spare)(void *context, pid_t pid), void *context);
+
+/* Whether the kernel lists children (CONFIG_PROC_CHILDREN) and /proc is there. */
+bool sbx_tree_visible(void);
+
+#endif

@@ -1,0 +1,51 @@
+/* What host, spawner and supervisor say to each other. All of one build, on one machine: plain
+ * structs. A request goes to the spawner as one message with its descriptors; reports and orders
+ * of a job have fixed sizes and go over the job's own control socket. */
+#ifndef SBX_WIRE_H
+#define SBX_WIRE_H
+
+#include "engine/sandbox.h"
+
+#define SBX_WIRE_MAGIC 0x33786273u
+#define SBX_WIRE_FDS 7
+
+struct sbx_wire_head {
+  uint32_t magic, blob_size;
+  struct sbx_layers layers;
+  int64_t timeout_ms, kill_grace_ms, linger_ms;
+  uint32_t argc, envc, ncandidates;
+  /* which descriptors come along, in this order, after control, stdout and stderr */
+  uint8_t has_stdin, has_ruleset, blob_in_memfd, reserved;
+};
+/* The blob: filter instructions, then NUL-terminated strings: argv, env, candidates, cwd, cgroup */
+
+enum sbx_report_type {
+  SBX_REPORT_HELLO,
+  SBX_REPORT_FAILED,
+  SBX_REPORT_STARTED,
+  SBX_REPORT_EXITED,
+  SBX_REPORT_DONE
+};
+
+enum sbx_reason { SBX_REASON_EXIT, SBX_REASON_TIMEOUT, SBX_REASON_KILLED };
+
+struct sbx_report {
+  uint32_t type, reason;
+  int32_t pid;    /* started: of the command (in the credentials where namespaces differ) */
+  int32_t code;   /* failed: errno; else the wait status */
+  uint32_t layer; /* failed: 1 where a layer failed, 0 where the command could not be started */
+  uint32_t zap;   /* done: the tree is gone once the supervisor is */
+  int64_t started_ns, ended_ns, leftover;
+  struct sbx_usage usage;
+  char step[32];
+};
+
+enum sbx_order_type { SBX_ORDER_KILL, SBX_ORDER_SIGNAL, SBX_ORDER_SIGNAL_GROUP, SBX_ORDER_FINISH };
+
+struct sbx_order {
+  uint32_t type;
+  int32_t signal;
+  int64_t grace_ms;
+};
+
+#endif

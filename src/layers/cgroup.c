@@ -1,0 +1,54 @@
+#include "layers/cgroup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "layers/descriptors.h"
+
+static int open_in(const struct sbx_cgroup *cgroup, const char *file) {
+  return sbx_fd_high(openat(cgroup->directory, file, O_WRONLY | O_CLOEXEC));
+}
+
+static int open_files(struct sbx_cgroup *cgroup) {
+  cgroup->directory =
+      sbx_fd_high(openat(cgroup->parent, cgroup->name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (cgroup->directory < 0) return -1;
+  cgroup->procs = open_in(cgroup, "cgroup.procs");
+  cgroup->kill = open_in(cgroup, "cgroup.kill");
+  return cgroup->procs < 0 || cgroup->kill < 0 ? -1 : 0;
+}
+
+int sbx_cgroup_make(struct sbx_cgroup *cgroup, const char *parent, pid_t pid) {
+  *cgroup = SBX_CGROUP_NONE;
+  snprintf(cgroup->name, sizeof cgroup->name, "sbx.%d", (int)pid);
+  cgroup->parent = sbx_fd_high(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (cgroup->parent < 0) return -1;
+  if (mkdirat(cgroup->parent, cgroup->name, 0755) < 0 && errno != EEXIST) {
+    sbx_fd_close(&cgroup->parent);
+    return -1;
+  }
+  if (open_files(cgroup) == 0) return 0;
+  int saved = errno;
+  sbx_cgroup_remove(cgroup);
+  errno = saved;
+  return -1;
+}
+
+void sbx_cgroup_kill(const struct sbx_cgroup *cgroup) {
+  if (cgroup->kill >= 0 && write(cgroup->kill, "1", 1) < 0) return; /* the walk goes on anyway */
+}
+
+void sbx_cgroup_remove(struct sbx_cgroup *cgroup) {
+  sbx_fd_close(&cgroup->procs);
+  sbx_fd_close(&cgroup->kill);
+  sbx_fd_close(&cgroup->directory);
+  /* The last process may still be on its way out of it: EBUSY for a moment. */
+  for (int i = 0; i < 50 && cgroup->parent >= 0; i++) {
+    if (unlinkat(cgroup->parent, cgroup->name, AT_REMOVEDIR) == 0 || errno != EBUSY) break;
+    usleep(1000);
+  }
+  sbx_fd_close(&cgroup->parent);
+}

@@ -1,0 +1,63 @@
+#include "layers/descriptors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436
+#endif
+
+int sbx_fd_high(int fd) {
+  if (fd < 0 || fd > 2) return fd;
+  int high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+  int saved = errno;
+  close(fd);
+  errno = saved;
+  return high;
+}
+
+void sbx_fd_close(int *fd) {
+  int saved = errno;
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+  errno = saved;
+}
+
+int sbx_fd_nonblocking(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+int sbx_fd_place(int fd, int target) {
+  if (fd == target) return fcntl(fd, F_SETFD, 0);
+  return dup2(fd, target) < 0 ? -1 : 0;
+}
+
+static int close_span(unsigned first, unsigned last) {
+  if (first > last) return 0;
+  return (int)syscall(SYS_close_range, first, last, 0);
+}
+
+int sbx_fd_close_from(int first) {
+  return close_span((unsigned)first, UINT_MAX);
+}
+
+static int next_kept(const int *keep, size_t count, int from) {
+  int best = -1;
+  for (size_t i = 0; i < count; i++)
+    if (keep[i] >= from && (best < 0 || keep[i] < best)) best = keep[i];
+  return best;
+}
+
+int sbx_fd_keep_only(const int *keep, size_t count) {
+  int from = 0;
+  for (;;) {
+    int next = next_kept(keep, count, from);
+    if (next < 0) return sbx_fd_close_from(from);
+    if (next > from && close_span((unsigned)from, (unsigned)next - 1) < 0) return -1;
+    from = next + 1;
+  }
+}

@@ -1,0 +1,18 @@
+/* Descriptors: everything close-on-exec and above 2; what a process may hold. */
+#ifndef SBX_DESCRIPTORS_H
+#define SBX_DESCRIPTORS_H
+
+#include <stddef.h>
+
+/* The same open file above 2, close-on-exec; fd is closed. -1 stays -1 (and errno). A host may
+ * have closed its standard descriptors: what we open must not become its stdout. */
+int sbx_fd_high(int fd);
+void sbx_fd_close(int *fd); /* idempotent: closes, sets -1, keeps errno */
+int sbx_fd_nonblocking(int fd);
+/* Makes fd the process's target (0, 1, 2), surviving execve. */
+int sbx_fd_place(int fd, int target);
+int sbx_fd_close_from(int first);
+/* Closes all but those in keep (-1 entries are skipped). */
+int sbx_fd_keep_only(const int *keep, size_t count);
+
+#endif

@@ -1,0 +1,110 @@
+#include "layers/seccomp.h"
+
+#include <errno.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct sbx_filter {
+  scmp_filter_ctx ctx;
+};
+
+/* libseccomp's default for a foreign architecture (i386 or x32 on x86-64) is to kill; a refusal
+ * must be an errno. Binary search over the call number keeps allowed calls cheap. */
+static int set_attributes(scmp_filter_ctx ctx) {
+  int rc = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+  if (rc == 0) rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
+  if (rc == 0) rc = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+  return rc;
+}
+
+struct sbx_filter *sbx_filter_new(void) {
+  struct sbx_filter *filter = calloc(1, sizeof *filter);
+  if (!filter) return NULL;
+  filter->ctx = seccomp_init(SCMP_ACT_ALLOW);
+  if (filter->ctx && set_attributes(filter->ctx) == 0) return filter;
+  sbx_filter_free(filter);
+  errno = ENOMEM;
+  return NULL;
+}
+
+void sbx_filter_free(struct sbx_filter *filter) {
+  if (!filter) return;
+  if (filter->ctx) seccomp_release(filter->ctx);
+  free(filter);
+}
+
+static int compare_of(uint32_t op) {
+  static const enum scmp_compare ops[] = {[SBX_EQ] = SCMP_CMP_EQ,
+                                          [SBX_NE] = SCMP_CMP_NE,
+                                          [SBX_LT] = SCMP_CMP_LT,
+                                          [SBX_LE] = SCMP_CMP_LE,
+                                          [SBX_GT] = SCMP_CMP_GT,
+                                          [SBX_GE] = SCMP_CMP_GE,
+                                          [SBX_MASKED_EQ] = SCMP_CMP_MASKED_EQ};
+  return op < sizeof ops / sizeof ops[0] ? (int)ops[op] : -1;
+}
+
+/* A call may be known by name, or only by number (newer than the library). Names of calls that
+ * this architecture lacks resolve to a pseudo number below zero: nothing to refuse there. */
+static int resolve(const char *name, int number) {
+  int nr = name && *name ? seccomp_syscall_resolve_name(name) : __NR_SCMP_ERROR;
+  return nr == __NR_SCMP_ERROR ? number : nr;
+}
+
+int sbx_filter_refuse(struct sbx_filter *filter, const char *name, int number, int errno_value,
+                      const struct sbx_arg *args, unsigned nargs) {
+  struct scmp_arg_cmp compare[6];
+  int nr = resolve(name, number);
+  if (nr == -1) return ENOENT;
+  if (nr < 0) return 0;
+  if (nargs > 6) return EINVAL;
+  for (unsigned i = 0; i < nargs; i++) {
+    int op = compare_of(args[i].op);
+    if (op < 0 || args[i].index > 5) return EINVAL;
+    compare[i] = (struct scmp_arg_cmp){args[i].index, (enum scmp_compare)op, args[i].a, args[i].b};
+  }
+  int rc = seccomp_rule_add_exact_array(filter->ctx, SCMP_ACT_ERRNO((uint16_t)errno_value), nr,
+                                        nargs, compare);
+  return rc == -EEXIST ? 0 : -rc; /* an identical rule twice is one rule */
+}
+
+/* libseccomp 2.5 exports to a descriptor only; a memfd is read back at its exact size. */
+static struct sock_filter *read_program(int fd, size_t *count) {
+  off_t size = lseek(fd, 0, SEEK_END);
+  if (size <= 0 || size % (off_t)sizeof(struct sock_filter)) return NULL;
+  struct sock_filter *program = malloc((size_t)size);
+  if (program && pread(fd, program, (size_t)size, 0) != size) {
+    free(program);
+    return NULL;
+  }
+  *count = (size_t)size / sizeof *program;
+  return program;
+}
+
+struct sock_filter *sbx_filter_export(struct sbx_filter *filter, size_t *count) {
+  struct sock_filter *program = NULL;
+  int fd = memfd_create("sbx-filter", MFD_CLOEXEC);
+  if (fd < 0) return NULL;
+  int rc = seccomp_export_bpf(filter->ctx, fd);
+  errno = -rc;
+  if (rc == 0) program = read_program(fd, count);
+  int saved = errno;
+  close(fd);
+  errno = saved;
+  return program;
+}
+
+int sbx_filter_install(struct sock_filter *program, size_t count) {
+  struct sock_fprog prog = {.len = (unsigned short)count, .filter = program};
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+}
+
+bool sbx_filter_action_available(unsigned action) {
+  uint32_t value = action;
+  return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &value) == 0;
+}

@@ -1,0 +1,295 @@
+/* Reads an engine plan from its table. The plan lies in a box from the start: an error of Lua at
+ * any point leaves nothing behind. */
+#include <string.h>
+
+#include "lua/border.h"
+
+#define PLAN "sbx.plan"
+
+static int plan_gc(lua_State *L) {
+  sbx_plan **box = lua_touserdata(L, 1);
+  sbx_plan_free(*box);
+  *box = NULL;
+  return 0;
+}
+
+static sbx_plan *new_plan(lua_State *L) {
+  sbx_plan **box = lua_newuserdatauv(L, sizeof(void *), 0);
+  *box = NULL;
+  if (luaL_newmetatable(L, PLAN)) {
+    lua_pushcfunction(L, plan_gc);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  *box = sbx_plan_new();
+  if (!*box) sbx_lua_misuse(L, "not enough memory");
+  return *box;
+}
+
+static void must(lua_State *L, int rc) {
+  if (rc < 0) sbx_lua_misuse(L, "the plan is too large");
+}
+
+static bool is_true(lua_State *L, int index, const char *field) {
+  lua_getfield(L, index, field);
+  bool value = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* Pushes the field where it is a table; else pushes nothing. */
+static bool push_table(lua_State *L, int index, const char *field) {
+  int type = lua_getfield(L, index, field);
+  if (type == LUA_TTABLE) return true;
+  if (type != LUA_TNIL) sbx_lua_misuse(L, "%s must be a table", field);
+  lua_pop(L, 1);
+  return false;
+}
+
+static const char *field_text(lua_State *L, int index, const char *field) {
+  lua_getfield(L, index, field);
+  const char *text = lua_tostring(L, -1); /* the table keeps it alive */
+  lua_pop(L, 1);
+  return text;
+}
+
+/* ---- simple fields ---- */
+
+static void read_namespaces(lua_State *L, int index, sbx_plan *plan) {
+  static const struct {
+    const char *name;
+    uint32_t bit;
+  } names[] = {{"user", SBX_NS_USER}, {"mount", SBX_NS_MOUNT}, {"pid", SBX_NS_PID},
+               {"net", SBX_NS_NET},   {"ipc", SBX_NS_IPC},     {"uts", SBX_NS_UTS}};
+  uint32_t bits = 0;
+  if (!push_table(L, index, "namespaces")) return;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (is_true(L, lua_gettop(L), names[i].name)) bits |= names[i].bit;
+  lua_pop(L, 1);
+  must(L, sbx_plan_namespaces(plan, bits));
+  const char *map = field_text(L, index, "id_map");
+  if (map && strcmp(map, "self") != 0)
+    sbx_lua_misuse(L, "id_map must be \"self\", not \"%s\"", map);
+}
+
+static void read_flags(lua_State *L, int index, sbx_plan *plan) {
+  static const struct {
+    const char *name;
+    uint32_t bit;
+  } names[] = {{"proc", SBX_FLAG_PROC},
+               {"loopback", SBX_FLAG_LOOPBACK},
+               {"no_new_privs", SBX_FLAG_NO_NEW_PRIVS},
+               {"keyring", SBX_FLAG_KEYRING}};
+  uint32_t bits = 0;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (is_true(L, index, names[i].name)) bits |= names[i].bit;
+  if (push_table(L, index, "capabilities")) {
+    bits |= SBX_FLAG_DROP_CAPS;
+    lua_pop(L, 1);
+  }
+  must(L, sbx_plan_flags(plan, bits));
+}
+
+static void read_kill(lua_State *L, int index, sbx_plan *plan) {
+  static const char *const ways[] = {
+      [SBX_KILL_SUBREAPER] = "subreaper", [SBX_KILL_PIDNS] = "pidns", [SBX_KILL_CGROUP] = "cgroup"};
+  const char *way = field_text(L, index, "kill");
+  for (int i = 0; way && i < (int)(sizeof ways / sizeof *ways); i++)
+    if (strcmp(ways[i], way) == 0) {
+      must(L, sbx_plan_kill(plan, (enum sbx_kill)i, field_text(L, index, "cgroup")));
+      return;
+    }
+  sbx_lua_misuse(L, "kill must be \"pidns\", \"cgroup\" or \"subreaper\"");
+}
+
+static void read_capabilities(lua_State *L, int index, sbx_plan *plan) {
+  uint64_t caps = 0;
+  if (!push_table(L, index, "capabilities")) return;
+  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+    const char *name = lua_tostring(L, -1);
+    int cap = name ? sbx_capability(name) : -1;
+    if (cap < 0) sbx_lua_misuse(L, "unknown capability \"%s\"", name ? name : "?");
+    caps |= UINT64_C(1) << cap;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  must(L, sbx_plan_keep_caps(plan, caps));
+}
+
+static void read_rlimits(lua_State *L, int index, sbx_plan *plan) {
+  if (!push_table(L, index, "rlimits")) return;
+  lua_pushnil(L);
+  while (lua_next(L, -2)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+    int resource = sbx_rlimit(name);
+    if (resource < 0 || !lua_isinteger(L, -1)) sbx_lua_misuse(L, "bad limit \"%s\"", name);
+    must(L, sbx_plan_rlimit(plan, resource, (uint64_t)lua_tointeger(L, -1)));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+}
+
+/* ---- Landlock ---- */
+
+/* The list at the top of the stack, as bits. */
+static uint64_t rights_of(lua_State *L, uint64_t (*bit_of)(const char *name)) {
+  uint64_t bits = 0;
+  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+    const char *name = lua_tostring(L, -1);
+    uint64_t bit = name ? bit_of(name) : 0;
+    if (!bit) sbx_lua_misuse(L, "unknown Landlock right \"%s\"", name ? name : "?");
+    bits |= bit;
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 1);
+  return bits;
+}
+
+static uint64_t field_rights(lua_State *L, int index, const char *field,
+                             uint64_t (*bit_of)(const char *name)) {
+  if (!push_table(L, index, field)) return 0;
+  uint64_t bits = rights_of(L, bit_of);
+  lua_pop(L, 1);
+  return bits;
+}
+
+static void read_rule(lua_State *L, sbx_plan *plan) {
+  int rule = lua_gettop(L);
+  luaL_checktype(L, rule, LUA_TTABLE);
+  uint64_t access = field_rights(L, rule, "access", sbx_landlock_fs_right);
+  const char *path = field_text(L, rule, "path");
+  if (!path) sbx_lua_misuse(L, "a Landlock rule needs a path");
+  must(L, sbx_plan_landlock_path(plan, path, access));
+}
+
+static void read_landlock(lua_State *L, int index, sbx_plan *plan) {
+  if (!push_table(L, index, "landlock")) return;
+  int landlock = lua_gettop(L);
+  lua_getfield(L, landlock, "abi");
+  uint32_t abi = (uint32_t)luaL_checkinteger(L, -1);
+  lua_pop(L, 1);
+  must(L, sbx_plan_landlock(plan, abi, field_rights(L, landlock, "fs", sbx_landlock_fs_right),
+                            field_rights(L, landlock, "net", sbx_landlock_net_right),
+                            field_rights(L, landlock, "scope", sbx_landlock_scope)));
+  if (push_table(L, landlock, "rules")) {
+    for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+      read_rule(L, plan);
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 2);
+  }
+  lua_pop(L, 1);
+}
+
+/* ---- seccomp ---- */
+
+static uint32_t compare_of(lua_State *L, const char *name) {
+  static const char *const names[] = {[SBX_EQ] = "eq",
+                                      [SBX_NE] = "ne",
+                                      [SBX_LT] = "lt",
+                                      [SBX_LE] = "le",
+                                      [SBX_GT] = "gt",
+                                      [SBX_GE] = "ge",
+                                      [SBX_MASKED_EQ] = "masked_eq"};
+  for (uint32_t i = 0; name && i < sizeof names / sizeof *names; i++)
+    if (strcmp(names[i], name) == 0) return i;
+  sbx_lua_misuse(L, "unknown comparison \"%s\"", name ? name : "?");
+  return 0;
+}
+
+static lua_Integer item(lua_State *L, lua_Integer i) {
+  lua_geti(L, -1, i);
+  lua_Integer value = luaL_optinteger(L, -1, 0);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* {index, op, a[, b]} at the top of the stack. */
+static struct sbx_arg arg_of(lua_State *L) {
+  luaL_checktype(L, -1, LUA_TTABLE);
+  struct sbx_arg arg = {.index = (uint32_t)item(L, 1)};
+  lua_geti(L, -1, 2);
+  arg.op = compare_of(L, lua_tostring(L, -1));
+  lua_pop(L, 1);
+  arg.a = (uint64_t)item(L, 3);
+  arg.b = (uint64_t)item(L, 4);
+  return arg;
+}
+
+static unsigned read_args(lua_State *L, int rule, struct sbx_arg args[6]) {
+  unsigned count = 0;
+  if (!push_table(L, rule, "args")) return 0;
+  while (lua_geti(L, -1, (lua_Integer)count + 1) != LUA_TNIL) {
+    if (count == 6) sbx_lua_misuse(L, "a system call has six arguments");
+    args[count++] = arg_of(L);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+  return count;
+}
+
+/* luaopen puts the table of errno names into the registry once: looking up is a field away. */
+static int errno_of(lua_State *L, int rule) {
+  lua_getfield(L, rule, "errno");
+  const char *name = lua_tostring(L, -1);
+  luaL_getsubtable(L, LUA_REGISTRYINDEX, "sbx.errnos");
+  if (!name || lua_getfield(L, -1, name) != LUA_TNUMBER)
+    sbx_lua_misuse(L, "unknown errno \"%s\"", name ? name : "?");
+  int value = (int)lua_tointeger(L, -1);
+  lua_pop(L, 3);
+  return value;
+}
+
+static void read_refusal(lua_State *L, sbx_plan *plan) {
+  struct sbx_arg args[6];
+  int rule = lua_gettop(L);
+  luaL_checktype(L, rule, LUA_TTABLE);
+  unsigned nargs = read_args(L, rule, args);
+  int value = errno_of(L, rule);
+  bool numbered = lua_getfield(L, rule, "call") == LUA_TNUMBER;
+  int number = numbered ? (int)lua_tointeger(L, -1) : -1;
+  const char *name = numbered ? NULL : lua_tostring(L, -1);
+  if (!numbered && !name) sbx_lua_misuse(L, "a filter rule needs a call");
+  must(L, sbx_plan_refuse(plan, name, number, value, args, nargs));
+  lua_pop(L, 1);
+}
+
+static void read_seccomp(lua_State *L, int index, sbx_plan *plan) {
+  if (!push_table(L, index, "seccomp")) return;
+  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+    read_refusal(L, plan);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+}
+
+/* A field that this version of the engine doesn't know would be a layer that is not applied. */
+static void check_fields(lua_State *L, int index) {
+  static const char *const known[] = {"kill",     "namespaces", "id_map",       "proc",
+                                      "loopback", "cgroup",     "capabilities", "no_new_privs",
+                                      "keyring",  "rlimits",    "landlock",     "seccomp"};
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
+    size_t i = 0;
+    while (i < sizeof known / sizeof *known && strcmp(known[i], name) != 0) i++;
+    if (i == sizeof known / sizeof *known)
+      sbx_lua_misuse(L, "unknown field \"%s\" in a plan", name);
+    lua_pop(L, 1);
+  }
+}
+
+sbx_plan *sbx_lua_plan(lua_State *L, int index) {
+  luaL_checktype(L, index, LUA_TTABLE);
+  luaL_checkstack(L, 16, NULL);
+  check_fields(L, index);
+  sbx_plan *plan = new_plan(L);
+  read_flags(L, index, plan);
+  read_namespaces(L, index, plan);
+  read_kill(L, index, plan);
+  read_capabilities(L, index, plan);
+  read_rlimits(L, index, plan);
+  read_landlock(L, index, plan);
+  read_seccomp(L, index, plan);
+  return plan;
+}

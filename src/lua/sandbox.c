@@ -1,0 +1,34 @@
+#include "lua/border.h"
+
+#define SANDBOX "sbx.sandbox"
+
+const sbx_sandbox *sbx_lua_check_sandbox(lua_State *L, int index) {
+  sbx_sandbox **box = luaL_checkudata(L, index, SANDBOX);
+  luaL_argcheck(L, *box, index, "the sandbox is closed");
+  return *box;
+}
+
+static int sandbox_gc(lua_State *L) {
+  sbx_sandbox **box = luaL_checkudata(L, 1, SANDBOX);
+  sbx_sandbox_free(*box);
+  *box = NULL;
+  return 0;
+}
+
+/* core.sandbox(plan) -> sandbox, or nil and an error */
+int sbx_lua_sandbox(lua_State *L) {
+  struct sbx_error err = {0};
+  const sbx_plan *plan = sbx_lua_plan(L, 1);
+  sbx_sandbox **box = lua_newuserdatauv(L, sizeof(void *), 0);
+  *box = NULL;
+  luaL_setmetatable(L, SANDBOX);
+  *box = sbx_sandbox_new(plan, &err);
+  return *box ? 1 : sbx_lua_failure(L, &err);
+}
+
+void sbx_lua_open_sandbox(lua_State *L) {
+  static const luaL_Reg methods[] = {{"__gc", sandbox_gc}, {"__close", sandbox_gc}, {NULL, NULL}};
+  luaL_newmetatable(L, SANDBOX);
+  luaL_setfuncs(L, methods, 0);
+  lua_pop(L, 1);
+}

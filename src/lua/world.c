@@ -1,0 +1,198 @@
+/* What was asked of the file system and what it answered: a plan rests on the answers, and is used
+ * again only while all would be the same (design.md, rule 5). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lua/border.h"
+
+#define WORLD "sbx.world"
+#define READ_MAX (64 * 1024)
+
+enum question { ASK_STAT, ASK_LSTAT, ASK_REALPATH, ASK_READ };
+
+struct answer {
+  bool found;
+  uint64_t dev, ino, mount;
+  uint32_t uid;
+  uint16_t type;
+  char *text; /* realpath, read: malloc'd */
+  size_t size;
+};
+
+struct asked {
+  enum question question;
+  char *path;
+  struct answer answer;
+};
+
+struct world {
+  struct asked *list;
+  size_t count, room;
+};
+
+static struct world *check_world(lua_State *L) {
+  return luaL_checkudata(L, 1, WORLD);
+}
+
+/* ---- asking ---- */
+
+static void ask_stat(const char *path, int flags, struct answer *answer, struct statx *st) {
+  answer->found = statx(AT_FDCWD, path, flags, STATX_BASIC_STATS | STATX_MNT_ID, st) == 0;
+  if (!answer->found) return;
+  answer->dev = (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor;
+  answer->ino = st->stx_ino;
+  answer->mount = st->stx_mnt_id;
+  answer->uid = st->stx_uid;
+  answer->type = st->stx_mode & S_IFMT;
+}
+
+static void ask_realpath(const char *path, struct answer *answer) {
+  answer->text = realpath(path, NULL);
+  answer->found = answer->text != NULL;
+  answer->size = answer->found ? strlen(answer->text) : 0;
+}
+
+/* A pointer that is longer than this is no pointer. */
+static void ask_read(const char *path, struct answer *answer) {
+  struct stat st;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return;
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (answer->text = malloc(READ_MAX))) {
+    ssize_t size = read(fd, answer->text, READ_MAX);
+    answer->found = size >= 0;
+    answer->size = size > 0 ? (size_t)size : 0;
+  }
+  close(fd);
+}
+
+static void ask(enum question question, const char *path, struct answer *answer, struct statx *st) {
+  *answer = (struct answer){0};
+  switch (question) {
+  case ASK_STAT: ask_stat(path, 0, answer, st); break;
+  case ASK_LSTAT: ask_stat(path, AT_SYMLINK_NOFOLLOW, answer, st); break;
+  case ASK_REALPATH: ask_realpath(path, answer); break;
+  case ASK_READ: ask_read(path, answer); break;
+  }
+}
+
+static bool same_answer(const struct answer *a, const struct answer *b) {
+  if (a->found != b->found || a->dev != b->dev || a->ino != b->ino || a->mount != b->mount ||
+      a->uid != b->uid || a->type != b->type || a->size != b->size)
+    return false;
+  return a->size == 0 || memcmp(a->text, b->text, a->size) == 0;
+}
+
+/* ---- keeping ---- */
+
+/* Made before it is filled: the path is copied first, and only a whole entry counts. */
+static struct asked *new_entry(lua_State *L, struct world *world, const char *path) {
+  if (world->count == world->room) {
+    size_t room = world->room ? world->room * 2 : 32;
+    struct asked *list = realloc(world->list, room * sizeof *list);
+    if (!list) sbx_lua_misuse(L, "not enough memory");
+    world->list = list;
+    world->room = room;
+  }
+  char *copy = strdup(path);
+  if (!copy) sbx_lua_misuse(L, "not enough memory");
+  struct asked *entry = &world->list[world->count++];
+  *entry = (struct asked){.path = copy};
+  return entry;
+}
+
+static const struct answer *answer_of(lua_State *L, enum question question, struct statx *st) {
+  struct world *world = check_world(L);
+  const char *path = luaL_checkstring(L, 2);
+  struct asked *entry = new_entry(L, world, path);
+  entry->question = question;
+  ask(question, path, &entry->answer, st);
+  return &entry->answer;
+}
+
+static int push_stat(lua_State *L, enum question question) {
+  struct statx st;
+  if (answer_of(L, question, &st)->found)
+    sbx_lua_push_stat(L, &st);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+static int push_text(lua_State *L, enum question question) {
+  const struct answer *answer = answer_of(L, question, NULL);
+  if (answer->found)
+    lua_pushlstring(L, answer->text, answer->size);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
+/* ---- methods ---- */
+
+static int world_stat(lua_State *L) {
+  return push_stat(L, ASK_STAT);
+}
+
+static int world_lstat(lua_State *L) {
+  return push_stat(L, ASK_LSTAT);
+}
+
+static int world_realpath(lua_State *L) {
+  return push_text(L, ASK_REALPATH);
+}
+
+static int world_read(lua_State *L) {
+  return push_text(L, ASK_READ);
+}
+
+static bool is_same(const struct asked *entry) {
+  struct answer now;
+  struct statx st;
+  ask(entry->question, entry->path, &now, &st);
+  bool same = same_answer(&now, &entry->answer);
+  free(now.text);
+  return same;
+}
+
+/* world:same() -> whether every answer would be the same now */
+static int world_same(lua_State *L) {
+  const struct world *world = check_world(L);
+  bool same = true;
+  for (size_t i = 0; same && i < world->count; i++) same = is_same(&world->list[i]);
+  lua_pushboolean(L, same);
+  return 1;
+}
+
+static int world_gc(lua_State *L) {
+  struct world *world = check_world(L);
+  for (size_t i = 0; i < world->count; i++) {
+    free(world->list[i].path);
+    free(world->list[i].answer.text);
+  }
+  free(world->list);
+  *world = (struct world){0};
+  return 0;
+}
+
+int sbx_lua_world(lua_State *L) {
+  struct world *world = lua_newuserdatauv(L, sizeof *world, 0);
+  *world = (struct world){0};
+  luaL_setmetatable(L, WORLD);
+  return 1;
+}
+
+void sbx_lua_open_world(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"stat", world_stat}, {"lstat", world_lstat}, {"realpath", world_realpath},
+      {"read", world_read}, {"same", world_same},   {"__gc", world_gc},
+      {NULL, NULL}};
+  luaL_newmetatable(L, WORLD);
+  luaL_setfuncs(L, methods, 0);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, -2, "__index");
+  lua_pop(L, 1);
+}

@@ -1,0 +1,216 @@
+/* sbx.h - the C interface of libsbx: transform, spawn, step, kill, probe.
+ *
+ * A plan says which layers a command runs under; sbx_sandbox_new() compiles it (nothing of it can
+ * fail later for a reason known now); sbx_spawn() starts a job in it; sbx_job_step() and
+ * sbx_job_pump() take its output; sbx_job_kill() ends its whole tree. Nothing is global: no signal
+ * handler, no SIGCHLD, no thread; an engine and its jobs belong to one thread at a time.
+ *
+ * All functions that can fail take a struct sbx_error, which they fill; they return 0 or a pointer
+ * on success and -1 or NULL on failure. Strings in a plan or request are copied. */
+#ifndef SBX_H
+#define SBX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SBX_VERSION "0.1.0"
+
+#if defined(__GNUC__)
+#define SBX_API __attribute__((visibility("default")))
+#else
+#define SBX_API
+#endif
+
+/* ---- errors ---- */
+
+enum sbx_error_kind {
+  SBX_ERROR_NONE,
+  SBX_ERROR_INVALID_INPUT, /* data that can't be run */
+  SBX_ERROR_SPAWN,         /* the command could not be started */
+  SBX_ERROR_SANDBOX,       /* a layer could not be applied in full; the command did not run */
+};
+
+struct sbx_error {
+  enum sbx_error_kind kind;
+  int code;          /* errno, or 0 */
+  char step[32];     /* which step failed: "execve", "landlock", ... */
+  char message[384]; /* one readable line */
+};
+
+/* ---- plan: plain data, one flat arena of bytes ---- */
+
+typedef struct sbx_plan sbx_plan;
+
+enum sbx_namespace { /* bits for sbx_plan_namespaces() */
+                     SBX_NS_USER = 1,
+                     SBX_NS_MOUNT = 2,
+                     SBX_NS_PID = 4,
+                     SBX_NS_NET = 8,
+                     SBX_NS_IPC = 16,
+                     SBX_NS_UTS = 32,
+};
+
+enum sbx_kill { SBX_KILL_SUBREAPER, SBX_KILL_PIDNS, SBX_KILL_CGROUP };
+
+enum sbx_flag {                            /* bits for sbx_plan_flags() */
+                SBX_FLAG_PROC = 1,         /* mount a fresh /proc */
+                SBX_FLAG_LOOPBACK = 2,     /* bring lo up in the new network namespace */
+                SBX_FLAG_NO_NEW_PRIVS = 4, /* PR_SET_NO_NEW_PRIVS */
+                SBX_FLAG_KEYRING = 8,      /* join a new session keyring */
+                SBX_FLAG_DROP_CAPS = 16,   /* drop every capability but those kept */
+};
+
+enum sbx_compare { SBX_EQ, SBX_NE, SBX_LT, SBX_LE, SBX_GT, SBX_GE, SBX_MASKED_EQ };
+
+struct sbx_arg { /* one comparison of a system call's argument; all of a rule must hold */
+  uint32_t index;
+  uint32_t op;
+  uint64_t a; /* the value; for SBX_MASKED_EQ the mask */
+  uint64_t b; /* for SBX_MASKED_EQ the value */
+};
+
+SBX_API sbx_plan *sbx_plan_new(void);
+SBX_API void sbx_plan_free(sbx_plan *plan);
+SBX_API int sbx_plan_namespaces(sbx_plan *plan, uint32_t namespaces);
+SBX_API int sbx_plan_flags(sbx_plan *plan, uint32_t flags);
+SBX_API int sbx_plan_keep_caps(sbx_plan *plan, uint64_t caps);
+SBX_API int sbx_plan_kill(sbx_plan *plan, enum sbx_kill kill, const char *cgroup);
+SBX_API int sbx_plan_rlimit(sbx_plan *plan, int resource, uint64_t limit);
+SBX_API int sbx_plan_landlock(sbx_plan *plan, uint32_t abi, uint64_t fs, uint64_t net,
+                              uint64_t scope);
+SBX_API int sbx_plan_landlock_path(sbx_plan *plan, const char *path, uint64_t access);
+/* A refusal: the call named (or numbered, with name NULL) returns errno_value. */
+SBX_API int sbx_plan_refuse(sbx_plan *plan, const char *name, int number, int errno_value,
+                            const struct sbx_arg *args, unsigned nargs);
+SBX_API const void *sbx_plan_bytes(const sbx_plan *plan, size_t *size);
+SBX_API sbx_plan *sbx_plan_from_bytes(const void *bytes, size_t size, struct sbx_error *err);
+/* Names to bits and numbers; 0 or -1 where there is none. */
+SBX_API uint64_t sbx_landlock_fs_right(const char *name);
+SBX_API uint64_t sbx_landlock_net_right(const char *name);
+SBX_API uint64_t sbx_landlock_scope(const char *name);
+SBX_API int sbx_capability(const char *name);
+SBX_API int sbx_rlimit(const char *name);
+
+/* ---- engine and sandbox ---- */
+
+typedef struct sbx_engine sbx_engine;
+typedef struct sbx_sandbox sbx_sandbox;
+
+/* helper: path of the program under its helper name (sbx-exec); NULL: the calling program forks
+ * its supervisors itself (only for a program with one thread). */
+SBX_API sbx_engine *sbx_engine_new(const char *helper);
+SBX_API void sbx_engine_free(sbx_engine *engine);
+
+SBX_API sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err);
+SBX_API void sbx_sandbox_free(sbx_sandbox *sandbox);
+
+/* ---- jobs ---- */
+
+typedef struct sbx_job sbx_job;
+
+enum sbx_stdio { SBX_STDIO_DEFAULT, SBX_STDIO_PIPE, SBX_STDIO_FD };
+
+#define SBX_UNLIMITED UINT64_MAX
+
+struct sbx_request {
+  const char *const *argv;   /* NULL-terminated */
+  const char *arg0;          /* argv[0] as the command sees it, or NULL */
+  const char *cwd;           /* absolute, or NULL */
+  const char *const *env;    /* NULL-terminated "NAME=value"; complete */
+  enum sbx_stdio stdin_mode; /* default: /dev/null */
+  int stdin_fd;
+  int stdout_fd, stderr_fd; /* -1: captured */
+  bool merge_stderr;
+  bool live;                 /* sbx_job_step() gives output as it comes */
+  int64_t timeout_ms;        /* -1: none; from execve */
+  int64_t idle_timeout_ms;   /* -1: none */
+  int64_t kill_grace_ms;     /* 0: SIGKILL at once */
+  int64_t drain_ms;          /* for those who hold the output after the end */
+  int64_t setup_timeout_ms;  /* up to execve */
+  uint64_t max_output_bytes; /* a stream; SBX_UNLIMITED: all */
+};
+
+enum sbx_event { SBX_EVENT_NONE, SBX_EVENT_OUTPUT, SBX_EVENT_EOF, SBX_EVENT_END };
+enum sbx_stream { SBX_STDOUT, SBX_STDERR, SBX_AGGREGATED };
+
+enum sbx_ending {
+  SBX_ENDED_EXIT,
+  SBX_ENDED_SIGNAL,
+  SBX_ENDED_TIMEOUT,
+  SBX_ENDED_CANCELLED,
+  SBX_ENDED_IDLE,
+  SBX_ENDED_SUPERVISOR, /* the supervisor was lost */
+};
+
+struct sbx_usage {
+  int64_t user_us, system_us, max_rss_bytes;
+  int64_t voluntary_switches, involuntary_switches, processes;
+};
+
+struct sbx_result {
+  enum sbx_ending ending;
+  int exit_code; /* 124 timed out, 137 cancelled, 128 + n died of signal n */
+  int signal;    /* 0: none */
+  double duration_ms, setup_ms;
+  int64_t leftover;
+  struct sbx_usage usage;
+  uint64_t dropped[3]; /* bytes left out, by stream */
+};
+
+SBX_API sbx_job *sbx_spawn(sbx_engine *engine, const sbx_sandbox *sandbox,
+                           const struct sbx_request *request, struct sbx_error *err);
+SBX_API pid_t sbx_job_pid(const sbx_job *job);
+/* One non-blocking turn. For OUTPUT, *text and *size hold until the next call. */
+SBX_API enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **text,
+                                    size_t *size);
+/* Waits until a step would do something: 1; 0 after ms (-1: for ever); -1 when interrupted. */
+SBX_API int sbx_job_poll(sbx_job *job, int64_t ms);
+/* Steps until the end (1); 0 after ms, when interrupted, or when live output waits. */
+SBX_API int sbx_job_pump(sbx_job *job, int64_t ms);
+SBX_API int sbx_job_pollfd(sbx_job *job); /* one descriptor for event loops, or -1 and errno */
+SBX_API int64_t sbx_job_timeout(const sbx_job *job); /* ms until step is due, -1: none */
+SBX_API void sbx_job_live(sbx_job *job, bool live);
+SBX_API int sbx_job_write(sbx_job *job, const void *data, size_t size); /* 0, or -1 and errno */
+SBX_API void sbx_job_close_stdin(sbx_job *job);
+SBX_API void sbx_job_kill(sbx_job *job, int64_t grace_ms);
+SBX_API int sbx_job_signal(sbx_job *job, int signal); /* 0, or -1 and errno */
+/* To the command's process group, as a terminal does. */
+SBX_API int sbx_job_signal_group(sbx_job *job, int signal);
+SBX_API bool sbx_job_ended(const sbx_job *job);
+SBX_API const struct sbx_result *sbx_job_result(const sbx_job *job); /* NULL before the end */
+/* The bytes kept of a stream, in one piece; owned by the job. */
+SBX_API const char *sbx_job_output(sbx_job *job, enum sbx_stream stream, size_t *size);
+/* Whether SBX_AGGREGATED is the one stream that has bytes. */
+SBX_API bool sbx_job_same_output(const sbx_job *job);
+SBX_API void sbx_job_release(sbx_job *job, enum sbx_stream stream); /* frees what was kept */
+SBX_API void sbx_job_free(sbx_job *job); /* kills what is left and waits for it */
+
+/* ---- probe ---- */
+
+SBX_API int sbx_landlock_abi(void); /* 0: none */
+SBX_API bool sbx_seccomp(void);     /* filters can be installed */
+SBX_API bool sbx_user_notify(void); /* SECCOMP_RET_USER_NOTIF is known */
+SBX_API bool sbx_pidfd(void);
+/* Tries an empty command under the plan: 0, or -1 and err. */
+SBX_API int sbx_try(sbx_engine *engine, const char *helper, const sbx_plan *plan,
+                    struct sbx_error *err);
+
+/* ---- helper form ---- */
+
+/* The argv (NULL-terminated, one block: free() it) that runs the request through the helper. */
+SBX_API char **sbx_helper_argv(const char *helper, const sbx_plan *plan,
+                               const struct sbx_request *request, struct sbx_error *err);
+/* main() of the program under its helper name. */
+SBX_API int sbx_helper_main(int argc, char **argv);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

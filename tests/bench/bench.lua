@@ -1,0 +1,42 @@
+-- bin/bench: ratios of interleaved runs in one process, against the floor (a bare posix_spawn with
+-- a captured pipe, a bare C read loop). Exit status 1 when a goal is missed.
+local argparse = require "argparse"
+local machine = require "tests.bench.machine"
+local parts = {
+  spawn = require "tests.bench.spawn",
+  output = require "tests.bench.output",
+  growth = require "tests.bench.growth",
+}
+local ORDER = {"spawn", "output", "growth"}
+
+local function parse_options()
+  local parser = argparse("bin/bench", "Measures sbxlua against a bare spawn and a bare read loop.")
+  parser:argument("part", "Which parts; all by default."):args("*"):choices(ORDER)
+  parser:option("--runs", "Interleaved runs of a short command.", "1000"):convert(tonumber)
+  parser:option("--mib", "MiB of output in the output part.", "1024"):convert(tonumber)
+  parser:option("--repeats", "Interleaved runs of the output part.", "7"):convert(tonumber)
+  parser:option("--growth-runs", "Runs in the growth part.", "10000"):convert(tonumber)
+  return parser:parse()
+end
+
+local function print_row(row)
+  local verdict = ""
+  if row.met ~= nil then verdict = row.met and "met" or "MISSED" end
+  print(("%-52s %14s %12s %12s  %s"):format(
+    row.what, row.measured, row.ratio or "", row.goal or "", verdict))
+end
+
+local options = parse_options()
+local chosen = #options.part > 0 and options.part or ORDER
+print(machine.describe())
+print()
+print_row({what = "what", measured = "measured", ratio = "ratio", goal = "goal"})
+
+local missed = 0
+for _, name in ipairs(chosen) do
+  for _, row in ipairs(parts[name](options)) do
+    print_row(row)
+    if row.met == false then missed = missed + 1 end
+  end
+end
+os.exit(missed == 0 and 0 or 1, true)

@@ -1,0 +1,91 @@
+-- A command that prints much, under the default cap: speed against a C loop that reads and forgets,
+-- and peak memory.
+local floor = require "floor"
+local sbx = require "sbx"
+local stats = require "tests.bench.stats"
+
+local MIB = 1024 * 1024
+local SPEED_GOAL = 0.8
+local MEMORY_GOAL, JSON_MEMORY_GOAL = 64, 128 -- MiB
+local PEAK_SCRIPT = [[
+  local floor = require "floor"
+  local status, peak = floor.peak(arg)
+  assert(status == 0, "the program failed")
+  print(peak)
+]]
+local HOST_SCRIPT = [[
+  local opts = {command = arg, policy = "workspace-write", timeout_ms = false}
+  local result = assert(require "sbx".run(opts))
+  assert(result.truncated.stdout > 0 or #result.stdout > 0)
+]]
+
+local function writer(mib)
+  return {"dd", "if=/dev/zero", "bs=64k", "count=" .. mib * 16, "status=none"}
+end
+
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+---Peak resident bytes of a program, started from a process of its own that is small.
+local function peak_of(argv)
+  local words = {"lua5.4", "-e", PEAK_SCRIPT, "/dev/null"}
+  for i, word in ipairs(argv) do words[4 + i] = word end
+  for i, word in ipairs(words) do words[i] = quote(word) end
+  local pipe = assert(io.popen(table.concat(words, " ")))
+  local bytes = tonumber(pipe:read("l"))
+  pipe:close()
+  return assert(bytes, "no peak measured")
+end
+
+local function memory_row(what, argv, goal)
+  local peak = peak_of(argv) / MIB
+  return {
+    what = what,
+    measured = ("%.1f MiB"):format(peak),
+    goal = ("<= %d MiB"):format(goal),
+    met = peak <= goal,
+  }
+end
+
+local function with(head, command)
+  return table.move(command, 1, #command, #head + 1, head)
+end
+
+return function(options)
+  local command = writer(options.mib)
+  local size = options.mib * MIB
+  local function bare()
+    local status, bytes = floor.run(command)
+    assert(status == 0 and bytes == size)
+  end
+  local function captured()
+    local result = assert(sbx.run({
+      command = command, policy = "workspace-write", timeout_ms = false,
+    }))
+    assert(#result.stdout + result.truncated.stdout == size)
+  end
+  local times = stats.interleave({bare, captured}, options.repeats, floor.now)
+  local speed = stats.ratio(times[1], times[2])
+  local function rate(i)
+    return ("%.2f GB/s"):format(size / stats.median(times[i]) / 1e9)
+  end
+  local program = os.getenv("SBX_PREFIX") .. "/bin/sbxlua"
+  local run = {program, "run", "-q", "-p", "workspace-write", "--"}
+  local json = {program, "run", "-q", "--json", "-p", "workspace-write", "--"}
+  local host = {program, "-e", HOST_SCRIPT}
+  local much = options.mib .. " MiB of output"
+  return {
+    {what = much .. ", C loop that reads and forgets", measured = rate(1), ratio = "1.00"},
+    {
+      what = much .. ", sbx.run, default cap",
+      measured = rate(2),
+      ratio = ("%.2f"):format(speed),
+      goal = (">= %.2f"):format(SPEED_GOAL),
+      met = speed >= SPEED_GOAL,
+    },
+    memory_row("peak memory, script that captures it", with(host, command), MEMORY_GOAL),
+    memory_row("peak memory, sbxlua run", with(run, command), MEMORY_GOAL),
+    memory_row("peak memory, sbxlua run --json", with(json, command), JSON_MEMORY_GOAL),
+  }
+end

@@ -1,0 +1,122 @@
+-- sbxlua doctor, policies, init: what they say, and as JSON.
+
+local here = debug.getinfo(1, "S").source:match("^@(.*/)") or "./"
+local program = dofile(here .. "program.lua")
+
+describe("sbxlua policies", function()
+  it("lists the three with their file and what they say of themselves", function()
+    local got = program.run({ "policies" })
+    assert.equal(0, got.status)
+    for _, name in ipairs({ "read-only", "workspace-write", "danger-full-access" }) do
+      assert.truthy(("\n" .. got.stdout):find("\n" .. name .. " ", 1, true), name)
+    end
+    for _, policy in ipairs(program.object(program.run({ "policies", "--json" })).policies) do
+      assert.truthy(program.read(policy.path), policy.path)
+      assert.is_string(policy.doc)
+    end
+  end)
+
+  it("refuses words that it doesn't know", function()
+    assert.equal(125, program.run({ "policies", "--jsn" }).status)
+    assert.equal(125, program.run({ "policies", "more" }).status)
+  end)
+end)
+
+describe("sbxlua doctor", function()
+  it("says what holds here and names a remedy for each layer that is missing", function()
+    local object = program.object(program.run({ "doctor", "--json" }))
+    assert.equal(1, object.v)
+    assert.is_table(object.tiers)
+    local seen = {}
+    for _, check in ipairs(object.checks) do
+      seen[check.name] = true
+      if not check.ok then assert.is_string(check.remedy, check.name) end
+    end
+    assert.is_true(seen.landlock_abi and seen.seccomp and seen.userns)
+    assert.truthy(object.helper:find("sbx%-exec$"))
+  end)
+
+  it("says the same to a person", function()
+    local got = program.run({ "doctor" })
+    assert.truthy(got.stdout:find("landlock", 1, true))
+    assert.truthy(got.stdout:find("tiers, strongest first: ", 1, true))
+    assert.equal("", got.stderr)
+  end)
+end)
+
+describe("sbxlua init", function()
+  local home
+  before_each(function() home = program.directory() end)
+  after_each(function() program.remove(home) end)
+
+  local NAMES = { "policy", "env", "denial" }
+
+  local function at_home(...)
+    return program.run({ ... }, { env = { HOME = home, XDG_CONFIG_HOME = "" } })
+  end
+
+  local function init(...) return at_home("init", ...) end
+
+  local function file(name) return home .. "/.config/sbxlua/" .. name .. ".lua" end
+
+  local function works()
+    local got = at_home("run", "-q", "--", "echo", "works")
+    assert.equal("works\n", got.stdout)
+    assert.equal("", got.stderr)
+  end
+
+  it("writes edits that change nothing yet", function()
+    assert.equal(0, init().status)
+    for _, name in ipairs(NAMES) do
+      assert.truthy(program.read(file(name)):find("local base = ...", 1, true))
+    end
+    works()
+  end)
+
+  it("never overwrites without --force", function()
+    init()
+    program.write(file("env"), "return ...\n")
+    local got = init("--full")
+    assert.equal(1, got.status)
+    assert.truthy(got.stdout:find("kept", 1, true))
+    assert.equal("return ...\n", program.read(file("env")))
+    assert.equal(0, init("--force").status)
+    assert.truthy(program.read(file("env")):find("local base = ...", 1, true))
+  end)
+
+  it("writes whole copies that work alone", function()
+    assert.equal(0, init("--full").status)
+    for _, name in ipairs(NAMES) do
+      assert.is_true(#program.read(file(name)) > 500)
+    end
+    works()
+  end)
+
+  it("lets doctor tell a whole copy of an older edition", function()
+    init("--full")
+    local function states()
+      local by_name = {}
+      for _, script in ipairs(program.object(at_home("doctor", "--json")).scripts) do
+        by_name[script.name] = script.state
+      end
+      return by_name
+    end
+    assert.same({ policy = "copy", env = "copy", denial = "copy" }, states())
+    local older = program.read(file("env")):gsub("edition %x+", "edition 00000000", 1)
+    program.write(file("env"), older)
+    program.write(file("denial"), "return { keywords = {} }\n")
+    assert.same({ policy = "copy", env = "outdated", denial = "replacement" }, states())
+  end)
+
+  it("answers in JSON, and honours XDG_CONFIG_HOME only where it is absolute", function()
+    local got = program.run({ "init", "--json" },
+      { env = { HOME = home, XDG_CONFIG_HOME = home .. "/xdg" } })
+    local object = program.object(got)
+    assert.equal(3, #object.written)
+    assert.truthy(got.stdout:find('"kept":[]', 1, true))
+    assert.truthy(program.read(home .. "/xdg/sbxlua/env.lua"))
+    program.run({ "init" }, { env = { HOME = home, XDG_CONFIG_HOME = "relative" }, cwd = home })
+    assert.truthy(program.read(file("env")))
+    assert.is_nil(program.read(home .. "/relative/sbxlua/env.lua"))
+  end)
+end)

@@ -1,0 +1,113 @@
+-- transform, judge, probe, policies: what says without running.
+local sbx = require "sbx"
+local support = require "tests.engine.api_support"
+
+describe("sbx.transform", function()
+  it("gives what would be run", function()
+    local exec = assert(sbx.transform({ "echo", "hi", cwd = "/usr", arg0 = "e",
+                                        env = { A = "s3cret" } }))
+    assert.equal("/usr", exec.cwd)
+    assert.equal("s3cret", exec.env.A)
+    assert.equal("e", exec.arg0)
+    assert.equal(10000, exec.timeout_ms)
+    assert.equal("linux-seccomp", exec.sandbox.type)
+    assert.equal("table", type(exec.plan))
+    for _, word in ipairs(exec.command) do
+      assert.equal("string", type(word))
+      assert.is_nil(word:find("s3cret", 1, true))
+    end
+    assert.equal("hi", exec.command[#exec.command])
+  end)
+
+  it("takes the host's helper", function()
+    local own, dir = sbx.helper, support.scratch()
+    local other = dir .. "/sbx-exec"
+    os.execute(("cp %s %s"):format(own, other))
+    sbx.helper = other
+    assert.equal(other, assert(sbx.transform({ "ls" })).command[1])
+    assert.equal("ok", sbx.run({ "true" }).status)
+    support.remove(dir)
+    sbx.helper = own
+    assert.equal(own, assert(sbx.transform({ "ls" })).command[1])
+  end)
+
+  it("says that the helper is missing, as run does", function()
+    local own = sbx.helper
+    sbx.helper = "/nonexistent/sbx-exec"
+    for _, form in ipairs({ "run", "spawn", "transform" }) do
+      local nothing, err = sbx[form]({ "true" })
+      assert.is_nil(nothing)
+      assert.equal("sandbox", err.kind)
+      assert.equal("helper", err.step)
+    end
+    sbx.helper = own
+    assert.equal("ok", sbx.run({ "true" }).status)
+  end)
+
+  it("can be run by the host: the same sandbox, cwd and environment", function()
+    local exec = assert(sbx.transform({ "sh", "-c", "pwd; echo $A; echo no > /usr/sbx-no",
+                                        cwd = "/usr", clear_env = true, env = { A = "value" } }))
+    local r = sbx.run({ command = exec.command, env = exec.env, policy = "danger-full-access",
+                        cwd = "/" })
+    assert.equal("/usr\nvalue\n", r.stdout)
+    assert.are_not.equal(0, r.exit_code)
+    assert.is_nil(io.open("/usr/sbx-no"))
+    local verdict, reason = sbx.judge(exec, r)
+    assert.equal("likely", verdict)
+    assert.equal("string", type(reason))
+    assert.equal("none", (sbx.judge(exec, { exit_code = 0, stdout = "permission denied" })))
+  end)
+
+  it("makes the whole Seatbelt argv everywhere", function()
+    local exec = assert(sbx.transform({ "ls", "-l", sandbox = "macos-seatbelt", cwd = "/tmp" }))
+    assert.equal("/usr/bin/sandbox-exec", exec.command[1])
+    assert.equal("-p", exec.command[2])
+    assert.same({ "--", "ls", "-l" }, { table.unpack(exec.command, #exec.command - 2) })
+    assert.equal("macos-seatbelt", exec.sandbox.type)
+    assert.equal("1", exec.env.CODEX_SANDBOX_NETWORK_DISABLED)
+  end)
+
+  it("has no Windows form", function()
+    local _, err = sbx.transform({ "ls", sandbox = "windows-restricted-token" })
+    assert.equal("unsupported", err.kind)
+  end)
+
+  it("refuses the same input as run", function()
+    assert.equal("command args are empty", select(2, sbx.transform({})).message)
+    assert.equal("invalid_input", select(2, sbx.transform({ "ls", cwd = "/nonexistent" })).kind)
+  end)
+end)
+
+describe("questions", function()
+  it("probe says what there is, with a reason where there isn't", function()
+    local probe = assert(sbx.probe())
+    for _, name in ipairs({ "kernel", "landlock_abi", "seccomp", "user_notify", "userns", "pidns",
+                            "mountns", "netns", "cgroup", "pidfd", "tiers" }) do
+      assert.is_not_nil(probe[name], name)
+    end
+    assert.equal("landlock", probe.tiers[1])
+  end)
+
+  it("policies lists the shipped ones", function()
+    local found = {}
+    for _, entry in ipairs(assert(sbx.policies())) do
+      found[entry.name] = true
+      assert.equal("string", type(entry.path))
+      assert.equal("string", type(entry.doc))
+    end
+    assert.truthy(found["read-only"] and found["workspace-write"] and found["danger-full-access"])
+  end)
+
+  it("policy resolves", function()
+    local policy = assert(sbx.policy("workspace-write", { cwd = "/usr" }))
+    assert.equal("workspace-write", policy.mode)
+    assert.equal("policy", select(2, sbx.policy("no-such")).kind)
+    assert.error_matches(function() sbx.policy("read-only", { cdw = "/" }) end, "did you mean")
+  end)
+
+  it("has a version, a helper, and reloads", function()
+    assert.equal("0.1.0", sbx.VERSION)
+    assert.truthy(sbx.helper)
+    assert.is_true(sbx.reload())
+  end)
+end)

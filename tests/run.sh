@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Runs one suite of tests against an installed copy: tests/run.sh SUITE [self|nobody]
+# The copy lies where every user may read it (the checkout may not), and outside /tmp, which
+# workspace-write lets a command write. From the environment: SBX_BUILD (the build tree),
+# SBX_PRELOAD (libasan), SBX_REPORTS (a directory that gets the figures).
+set -euo pipefail
+suite=$1
+user=${2:-self}
+source=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+build=${SBX_BUILD:-$source/build}
+
+stage=$(mktemp -d /var/tmp/sbxlua-test.XXXXXX)
+trap 'chmod -R u+rwX "$stage" && rm -rf "$stage"' EXIT
+mkdir "$stage/source" "$stage/home" "$stage/tmp"
+cmake --install "$build" --prefix "$stage/prefix" >/dev/null
+cp -r "$source"/{tests,lua,policies,README.md,.busted} "$stage/source/"
+chmod -R a+rX "$stage"
+
+drop=()
+if [ "$user" = nobody ]; then
+  chown 65534:65534 "$stage/home" "$stage/tmp"
+  drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
+fi
+report=$stage/tmp/report
+
+# A clean environment: what a developer has set must not decide a test.
+environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
+  HOME="$stage/home" TMPDIR="$stage/tmp" SBX_PREFIX="$stage/prefix" SBX_SOURCE="$stage/source"
+  SBX_REPORT="$report" ${SBX_PRELOAD:+LD_PRELOAD="$SBX_PRELOAD"})
+for name in SBX_SANITIZED ASAN_OPTIONS UBSAN_OPTIONS GCOV_ERROR_FILE; do
+  [ -z "${!name:-}" ] || environment+=("$name=${!name}")
+done
+status=0
+cd "$stage/source"
+"${drop[@]}" env -i "${environment[@]}" \
+  lua5.4 /usr/bin/busted --output="$PWD/tests/report.lua" "tests/$suite" </dev/null || status=$?
+
+if [ ! -s "$report" ]; then
+  echo "tests/run.sh: $suite ended with status $status before its last test"
+  echo "0 1 0" >"$report"
+  status=1
+fi
+[ -z "${SBX_REPORTS:-}" ] || sed "s|^skipped: |skipped: $suite ($user): |" "$report" \
+  >"$SBX_REPORTS/$suite-$user"
+exit "$status"
