@@ -197,6 +197,8 @@ SBX_API int sbx_landlock_abi(void); /* 0: none */
 SBX_API bool sbx_seccomp(void);     /* filters can be installed */
 SBX_API bool sbx_user_notify(void); /* SECCOMP_RET_USER_NOTIF is known */
 SBX_API bool sbx_pidfd(void);
+/* The directory in which this process may make cgroups, for SBX_KILL_CGROUP. */
+SBX_API bool sbx_delegated_cgroup(char *path, size_t size);
 /* Tries an empty command under the plan: 0, or -1 and err. */
 SBX_API int sbx_try(sbx_engine *engine, const char *helper, const sbx_plan *plan,
                     struct sbx_error *err);

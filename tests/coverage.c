@@ -1,4 +1,5 @@
-/* Linked into a build for gcov: supervisors and the helper end by _exit, which writes no counters. */
+/* Linked into a build for gcov: supervisors and the helper end by _exit, which writes no counters.
+ */
 #include <stdnoreturn.h>
 
 extern void __gcov_dump(void);

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs one suite of tests against an installed copy: tests/run.sh SUITE [self|nobody]
 # The copy lies where every user may read it (the checkout may not), and outside /tmp, which
-# workspace-write lets a command write. From the environment: SBX_BUILD (the build tree),
-# SBX_PRELOAD (libasan), SBX_REPORTS (a directory that gets the figures).
+# workspace-write lets a command write. From the environment: SBX_BUILD (the build tree) and
+# SBX_REPORTS (a directory that gets the figures).
 set -euo pipefail
 suite=$1
 user=${2:-self}
@@ -13,6 +13,9 @@ stage=$(mktemp -d /var/tmp/sbxlua-test.XXXXXX)
 trap 'chmod -R u+rwX "$stage" && rm -rf "$stage"' EXIT
 mkdir "$stage/source" "$stage/home" "$stage/tmp"
 cmake --install "$build" --prefix "$stage/prefix" >/dev/null
+# The sanitizers' build has a lua5.4 of its own.
+mkdir "$stage/bin"
+[ ! -x "$build/tests/lua5.4" ] || cp "$build/tests/lua5.4" "$stage/bin/"
 cp -r "$source"/{tests,lua,policies,README.md,.busted} "$stage/source/"
 chmod -R a+rX "$stage"
 
@@ -24,9 +27,9 @@ fi
 report=$stage/tmp/report
 
 # A clean environment: what a developer has set must not decide a test.
-environment=(PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
+environment=(PATH="$stage/bin":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
   HOME="$stage/home" TMPDIR="$stage/tmp" SBX_PREFIX="$stage/prefix" SBX_SOURCE="$stage/source"
-  SBX_REPORT="$report" ${SBX_PRELOAD:+LD_PRELOAD="$SBX_PRELOAD"})
+  SBX_REPORT="$report")
 for name in SBX_SANITIZED ASAN_OPTIONS UBSAN_OPTIONS GCOV_ERROR_FILE; do
   [ -z "${!name:-}" ] || environment+=("$name=${!name}")
 done

@@ -36,8 +36,8 @@ local function to_list(map)
   return list
 end
 
--- What the script throws about the caller's own env_policy is misuse; else it is the script's or the
--- policy's fault.
+-- What the script throws about the caller's own env_policy is misuse; else it is the script's or
+-- the policy's fault.
 local function filter(env_policy, held, o, script)
   local ok, map = pcall(script.build, env_policy, held.environ, held.ctx)
   if ok and type(map) == "table" then return map end

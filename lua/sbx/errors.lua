@@ -97,9 +97,9 @@ end
 
 --- `unknown option "timout_ms" (did you mean "timeout_ms"?)`
 function M.unknown(what, word, names)
-  local text = string.format("unknown %s %q", what, tostring(word))
+  local text = string.format("unknown %s \"%s\"", what, tostring(word))
   local near = type(word) == "string" and M.nearest(word, names)
-  if near then return text .. string.format(" (did you mean %q?)", near) end
+  if near then return text .. string.format(" (did you mean \"%s\"?)", near) end
   return text
 end
 

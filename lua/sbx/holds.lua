@@ -64,8 +64,8 @@ function M.network(work, abi, network, enforced, missing)
 end
 
 local GAPS = {
-  { below = 2, property = "policy_entry", reason = "Landlock ABI 1 refuses to rename or link between"
-    .. " directories, also inside the writable roots" },
+  { below = 2, property = "policy_entry", reason = "Landlock ABI 1 refuses to rename or link"
+    .. " between directories, also inside the writable roots" },
   { below = 3, property = "policy_entry", reason = "Landlock before ABI 3 doesn't know truncation:"
     .. " truncate(2) and openat2(2) are refused everywhere instead" },
   { below = 5, property = "metadata", reason = "Landlock before ABI 5 doesn't know device ioctls:"
@@ -133,8 +133,8 @@ local function unheld_read_only(work, list)
              .. "), and Landlock can't take away from that")
     elseif entry.source and not sources.is_shipped(entry.source)
       and not covered_by(entry.path, work.writable) then
-      note(work.missing, "policy_entry", string.format("read_only %q is under no writable root: it is"
-           .. " read-only anyway", entry.entry))
+      note(work.missing, "policy_entry", string.format("read_only %q is under no writable root:"
+           .. " it is read-only anyway", entry.entry))
     end
   end
 end
@@ -154,8 +154,8 @@ local function unheld_names(work, list)
   if #work.tops == 0 and work.restricts_fs then return end
   for _, one in ipairs(work.names) do
     if not sources.is_shipped(one.source) then
-      unheld(list, "protect", "protect", one, "lies at the top of a writable root, and Landlock can't"
-             .. " take away from that")
+      unheld(list, "protect", "protect", one, "lies at the top of a writable root, and Landlock"
+             .. " can't take away from that")
     end
   end
 end

@@ -76,7 +76,7 @@ end
 function M.probe()
   local probe, raw = core.probe()
   if not probe then return nil, errors.adopt(raw) end
-  probe.cgroup = probe.cgroup or "no cgroup is delegated to this process"
+  probe.cgroup = core.cgroup() and true or "no cgroup is delegated to this process"
   probe.tiers, probe.missing_tiers = tiers_of(probe)
   return probe
 end

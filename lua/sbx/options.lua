@@ -74,10 +74,10 @@ M.OPTIONS = {
   { name = "audit", kind = "later" },
 }
 
-local BY_NAME, NAMES = {}, {}
+local BY_NAME, NAMES, DEFAULTS = {}, {}, {}
 for i, option in ipairs(M.OPTIONS) do
-  BY_NAME[option.name] = option
-  NAMES[i] = option.name
+  BY_NAME[option.name], NAMES[i] = option, option.name
+  DEFAULTS[option.name] = option.default
 end
 
 local DEFAULT_TIMEOUT = { run = 10000, transform = 10000, spawn = false }
@@ -154,10 +154,7 @@ function M.read(opts, verb)
     errors.throw(string.format("sbx.%s takes a table of options, not %s", verb, type(opts)))
   end
   local o = { timeout_ms = DEFAULT_TIMEOUT[verb] }
-  for i = 1, #M.OPTIONS do
-    local option = M.OPTIONS[i]
-    if option.default ~= nil then o[option.name] = option.default end
-  end
+  for name, value in pairs(DEFAULTS) do o[name] = value end
   local listed, err = read_named(opts, o)
   if not listed then return nil, err end
   check_together(o, verb)

@@ -175,19 +175,25 @@ local function check_held(work)
 end
 
 -- The engine's own files inside a writable root: what the command writes there runs on the host.
+local function note_own_path(work, real)
+  for _, entry in ipairs(work.writable) do
+    if paths.covers(entry.path, real) then
+      work.missing[#work.missing + 1] = {
+        property = "protect",
+        reason = "sbxlua's own " .. real .. " lies inside the writable root " .. entry.path,
+      }
+      return
+    end
+  end
+end
+
 local function note_own(work)
-  local own = { policyfiles.user_directory(work.ctx.env or {}) }
+  local own, seen = { policyfiles.user_directory(work.ctx.env or {}) }, {}
   for _, path in ipairs(work.ctx.own or {}) do own[#own + 1] = path end
   for _, path in ipairs(own) do
     local real = roots.real(work.ask, path)
-    for _, entry in ipairs(work.writable) do
-      if paths.covers(entry.path, real) then
-        work.missing[#work.missing + 1] = {
-          property = "protect",
-          reason = "sbxlua's own " .. real .. " lies inside the writable root " .. entry.path,
-        }
-      end
-    end
+    if not seen[real] then note_own_path(work, real) end
+    seen[real] = true
   end
 end
 

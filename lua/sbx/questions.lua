@@ -1,5 +1,6 @@
--- `ctx.fs`: what a plan asks of the file system, asked of a world that remembers the answers. As all
--- of them are compared before a sandbox is used again, each is asked once and in its cheapest form.
+-- `ctx.fs`: what a plan asks of the file system, asked of a world that remembers the answers. As
+-- all of them are compared before each use of a sandbox, each is asked once and in its cheapest
+-- form.
 
 local core = require "sbx.core"
 

@@ -130,7 +130,9 @@ end
 
 local function denied(out, reason)
   local said = last_line(out.stderr) or last_line(out.stdout)
-  local message = string.format("the sandbox is why the command exited with %d", out.exit_code)
+  local sure = out.denial.verdict == "confirmed" and "" or "likely "
+  local message = string.format("the sandbox is %swhy the command exited with %d", sure,
+                                out.exit_code)
   if reason then message = message .. " (" .. tostring(reason) .. ")" end
   if said then message = message .. ": " .. said:sub(1, 512) end
   return errors.new("denied", message, { output = out })

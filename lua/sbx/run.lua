@@ -153,7 +153,7 @@ local function feasible(engine, probe)
   for name, answer in pairs(found) do
     if wanted[name] and answer ~= true then return false end
   end
-  return engine.kill ~= "cgroup" or (probe.cgroup and true or false)
+  return engine.kill ~= "cgroup" or core.cgroup() ~= nil
 end
 
 local function check_helper(helper)

@@ -52,17 +52,20 @@ function M.scripts()
   return loaded
 end
 
-function M.forget()
-  loaded = nil
-end
+local probed, cgroup
 
-local probed
+function M.forget()
+  loaded, probed, cgroup = nil, nil, nil
+end
 
 -- Asked only when a script wants more: a probe starts processes, these two questions don't.
 local lazy_probe = {
   __index = function(_, name)
     if name == "landlock_abi" then return core.landlock_abi() end
-    if name == "cgroup" then return core.cgroup and core.cgroup() or nil end
+    if name == "cgroup" then
+      if cgroup == nil then cgroup = core.cgroup() or false end -- made and removed to find out
+      return cgroup or nil
+    end
     probed = probed or core.probe()
     return probed[name]
   end,

@@ -99,8 +99,7 @@ local function with_pidns(user)
 end
 
 local function ways_of(ctx, network)
-  -- rawget: a probe that is made when it is asked would start processes for each plan
-  local list, cgroup = {}, ctx.probe and rawget(ctx.probe, "cgroup")
+  local list, cgroup = {}, ctx.probe and ctx.probe.cgroup
   if ctx.uid == 0 then list[1] = with_pidns(false) end
   list[#list + 1] = with_pidns(true)
   -- a network namespace needs one of the above

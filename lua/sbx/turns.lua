@@ -50,12 +50,12 @@ local function finish(state)
   local r, err, out = result.make(state.handle:result(), state.spec)
   state.outcome = { r, err, out }
   state.handle:close()
+  state.busy = true
   if state.sink then state.sink:finish() end
-  if state.on_exit then
-    local on_exit = state.on_exit
-    state.on_exit = nil
-    on_exit(r, err, out)
-  end
+  local on_exit = state.on_exit
+  state.on_exit = nil
+  if on_exit then on_exit(r, err, out) end
+  state.busy = false
 end
 
 --- What `job:wait()` returns.
@@ -84,8 +84,8 @@ function M.close(state)
 end
 
 local function settle(state, ok, ...)
-  state.busy = false
   if ok then return ... end
+  state.busy = false
   M.close(state)
   error((...), 0)
 end
@@ -93,7 +93,6 @@ end
 --- Runs fn(state, …). An error in it (a callback's, or lua's "interrupted!") closes the job.
 function M.guarded(state, fn, ...)
   if state.busy then errors.throw("a job can't be waited for inside its own callback") end
-  state.busy = true
   return settle(state, pcall(fn, state, ...))
 end
 
@@ -103,11 +102,14 @@ end
 local function tell(state, event, name, text)
   local sink = state.sink
   if not sink then return end
+  state.busy = true
   if event == "output" then sink:output(name, text) else sink:eof(name) end
+  state.busy = false
 end
 
 --- Takes one event; callbacks hear of it.
 function M.take(state)
+  if state.outcome then return "end" end
   local event, name, text = state.handle:step()
   if event == "end" then
     finish(state)
@@ -227,13 +229,17 @@ function M.next_pending(state)
   return piece[1], piece[2]
 end
 
--- After the end: what the result kept and nobody was given yet.
+-- After the end: what the result kept and nobody was given yet. Where something was left out of the
+-- middle, a place in the stream is no place in what was kept.
 local function next_captured(state)
   local out = state.outcome[1] or state.outcome[3]
   for _, name in ipairs({ "stdout", "stderr" }) do
     local from = state.given[name] + 1
-    local text = out[name]:sub(from, from + 8191)
-    if #text > 0 then return name, text end
+    if from == 1 or out.truncated[name] == 0 or state.rereading then
+      local text = out[name]:sub(from, from + 8191)
+      state.rereading = out.truncated[name] > 0 and #text > 0
+      if #text > 0 then return name, text end
+    end
   end
 end
 
@@ -252,9 +258,8 @@ function M.next_piece(state, job)
   local name, text = M.next_pending(state)
   if not name and not state.outcome then
     name, text = M.guarded(state, next_live, job, loop.waiter(state.spec.o.loop))
-  elseif not name then
-    name, text = next_captured(state)
   end
+  if not name then name, text = next_captured(state) end
   if name then return M.give(state, name, text) end
 end
 

@@ -1,62 +1,68 @@
 #include "engine/confinement.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "layers/capabilities.h"
+/* Lines of proc_pid_status(5), by their beginning. */
+static const char *const fields[] = {
+    "Umask:",  "Uid:",    "Gid:",    "Groups:",     "CapInh:", "CapPrm:",
+    "CapEff:", "CapBnd:", "CapAmb:", "NoNewPrivs:", "Seccomp", "Cpus_allowed:"};
 
-/* Before every command: system calls that are answered from the task itself, since the status file
- * that has it all takes 30 microseconds to print. */
-static void read_ids(struct sbx_confinement *c) {
-  getresuid(&c->uids[0], &c->uids[1], &c->uids[2]);
-  getresgid(&c->gids[0], &c->gids[1], &c->gids[2]);
-  c->ngroups = getgroups(SBX_CONFINEMENT_GROUPS, c->groups);
+static bool counts(const char *line) {
+  for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+    if (strncmp(line, fields[i], strlen(fields[i])) == 0) return true;
+  return false;
 }
 
-static void read_privileges(struct sbx_confinement *c) {
-  c->no_new_privs = prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0);
-  c->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
-  c->securebits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
-  sbx_capabilities_read(&c->effective, &c->permitted, &c->inheritable, &c->bounding);
+static size_t add(char *text, size_t used, const char *more, size_t size) {
+  if (size > SBX_CONFINEMENT_TEXT - 1 - used) size = SBX_CONFINEMENT_TEXT - 1 - used;
+  memcpy(text + used, more, size);
+  return used + size;
 }
 
-/* That there is one more filter than before stands in the status file alone (proc_pid_status(5)).
- */
-static void read_filters(struct sbx_confinement *c) {
+/* One file (12 microseconds) instead of some sixty calls; the mask and the number of filters stand
+ * nowhere else. */
+static size_t add_status(char *text, size_t used) {
   char status[4096];
-  if (c->seccomp == 0) return;
   int fd = open("/proc/thread-self/status", O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return;
+  if (fd < 0) return used;
   ssize_t size = read(fd, status, sizeof status - 1);
   close(fd);
   status[size > 0 ? size : 0] = 0;
-  const char *line = strstr(status, "Seccomp_filters:");
-  if (line) snprintf(c->filters, sizeof c->filters, "%.*s", (int)strcspn(line, "\n"), line);
+  for (const char *line = status; *line;) {
+    size_t length = strcspn(line, "\n");
+    if (counts(line)) used = add(text, used, line, length);
+    line += length + (line[length] == '\n');
+  }
+  return used;
 }
 
-static void read_places(struct sbx_confinement *c) {
-  struct stat st;
-  if (stat("/", &st) == 0) {
-    c->root_dev = (uint64_t)st.st_dev;
-    c->root_ino = (uint64_t)st.st_ino;
-  }
+static size_t add_namespaces(char *text, size_t used) {
   static const char *const links[] = {"/proc/thread-self/ns/mnt", "/proc/thread-self/ns/user",
                                       "/proc/thread-self/ns/net"};
-  for (int i = 0; i < 3; i++)
-    if (readlink(links[i], c->namespaces[i], sizeof c->namespaces[i] - 1) < 0)
-      c->namespaces[i][0] = 0;
+  char link[64];
+  for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+    ssize_t size = readlink(links[i], link, sizeof link);
+    if (size > 0) used = add(text, used, link, (size_t)size);
+  }
+  return used;
 }
 
 void sbx_confinement_read(struct sbx_confinement *confinement) {
+  struct stat st;
   memset(confinement, 0, sizeof *confinement);
-  read_ids(confinement);
-  read_privileges(confinement);
-  read_filters(confinement);
-  read_places(confinement);
+  add_namespaces(confinement->text, add_status(confinement->text, 0));
+  for (int i = 0; i < RLIM_NLIMITS; i++) getrlimit((__rlimit_resource_t)i, &confinement->limits[i]);
+  confinement->nice = getpriority(PRIO_PROCESS, 0);
+  confinement->personality = personality(0xffffffff);
+  if (stat("/", &st) < 0) return;
+  confinement->root_dev = st.st_dev;
+  confinement->root_ino = st.st_ino;
 }
 
 bool sbx_confinement_sees(pid_t spawner) {

@@ -1,24 +1,21 @@
-/* How confined the calling thread is: a spawner must not be freer than its host has become. */
+/* What a command inherits from its host beyond the request, and how confined that is: a spawner is
+ * used only while its host is what it was when it started it. */
 #ifndef SBX_CONFINEMENT_H
 #define SBX_CONFINEMENT_H
 
 #include <stdbool.h>
-#include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
-#define SBX_CONFINEMENT_GROUPS 64
-#define SBX_CONFINEMENT_FILTERS 96
+#define SBX_CONFINEMENT_TEXT 1024
 
 /* Compared as bytes: made by sbx_confinement_read() alone, which clears it first. */
 struct sbx_confinement {
-  uid_t uids[3];
-  gid_t gids[3];
-  int ngroups, no_new_privs, seccomp, securebits;
-  gid_t groups[SBX_CONFINEMENT_GROUPS];
-  uint64_t effective, permitted, inheritable, bounding;
-  uint64_t root_dev, root_ino;
-  char namespaces[3][32];                /* mount, user, network */
-  char filters[SBX_CONFINEMENT_FILTERS]; /* how many, where there are any */
+  char text[SBX_CONFINEMENT_TEXT]; /* ids, groups, mask, capabilities, filters, CPUs, namespaces */
+  struct rlimit limits[RLIM_NLIMITS];
+  int nice, personality;
+  dev_t root_dev;
+  ino_t root_ino;
 };
 
 void sbx_confinement_read(struct sbx_confinement *confinement);

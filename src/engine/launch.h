@@ -14,6 +14,7 @@ struct sbx_launch {
   int control, in, out, err, ruleset; /* in: -1 for /dev/null */
   int host;                           /* pidfd of the host */
   int null;                           /* /dev/null, open for both */
+  int request_socket;                 /* of a spare: where the rest comes from; 0: it is all here */
   bool signals_ready;                 /* the forker's dispositions are the default ones already */
 };
 

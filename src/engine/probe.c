@@ -6,6 +6,7 @@
 
 #include "engine/error.h"
 #include "engine/launch.h"
+#include "layers/cgroup.h"
 #include "layers/landlock.h"
 #include "layers/seccomp.h"
 
@@ -31,6 +32,10 @@ bool sbx_pidfd(void) {
   int fd = sbx_pidfd_open(getpid());
   if (fd >= 0) close(fd);
   return fd >= 0;
+}
+
+bool sbx_delegated_cgroup(char *path, size_t size) {
+  return sbx_cgroup_find(path, size);
 }
 
 static int try_in(sbx_engine *engine, const char *helper, const sbx_sandbox *sandbox,

@@ -13,13 +13,18 @@
 
 #include "engine/clock.h"
 #include "engine/engine.h"
+#include "engine/receive.h"
+#include "engine/spare.h"
 #include "engine/tree.h"
 #include "layers/cgroup.h"
 #include "layers/descriptors.h"
 
 #define SOCKET 3
-#define MESSAGE_MAX (80 * 1024)
 #define FAREWELL_MS 10000
+/* Supervisors that stand ready: how many, and for how long unused. */
+#define SPARES 2
+#define SPARE_MS 30000
+#define SEEN 4
 
 struct supervised {
   pid_t pid;
@@ -30,8 +35,12 @@ struct spawner {
   pid_t host_pid;
   int host; /* pidfd */
   int null;
+  int mounts; /* /proc/self/mountinfo */
   struct supervised *list;
   size_t count, room;
+  struct sbx_spare spares[SPARES];
+  struct sbx_layers seen[SEEN]; /* of recent requests, each kind once */
+  size_t nseen;
 };
 
 /* ---- the supervisors that run ---- */
@@ -73,6 +82,8 @@ static void forget(struct spawner *spawner, pid_t pid, int status) {
     struct supervised dead = spawner->list[i];
     if (dead.pid != pid) continue;
     spawner->list[i] = spawner->list[--spawner->count];
+    for (size_t k = 0; k < SPARES; k++)
+      if (spawner->spares[k].pid == pid) sbx_spare_release(&spawner->spares[k]);
     clean_after(spawner, &dead, status);
     free(dead.cgroup);
     return;
@@ -95,76 +106,6 @@ static bool reap(struct spawner *spawner) {
 }
 
 /* ---- requests ---- */
-
-struct received {
-  char bytes[MESSAGE_MAX];
-  size_t size;
-  int fds[SBX_WIRE_FDS];
-  size_t nfds;
-  pid_t sender;
-  bool truncated;
-};
-
-static void take_control(struct received *received, struct msghdr *msg) {
-  for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
-    if (c->cmsg_level != SOL_SOCKET) continue;
-    if (c->cmsg_type == SCM_CREDENTIALS) {
-      struct ucred cred;
-      memcpy(&cred, CMSG_DATA(c), sizeof cred);
-      received->sender = cred.pid;
-    } else if (c->cmsg_type == SCM_RIGHTS) {
-      received->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      memcpy(received->fds, CMSG_DATA(c), received->nfds * sizeof(int));
-    }
-  }
-}
-
-/* 1: a message; 0: the host is gone; -1: nothing now. */
-static int receive(struct received *received) {
-  char control[CMSG_SPACE(SBX_WIRE_FDS * sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-  struct iovec iov = {received->bytes, sizeof received->bytes};
-  struct msghdr msg = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
-  received->nfds = 0;
-  received->sender = 0;
-  ssize_t size = recvmsg(SOCKET, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (size < 0) return errno == EAGAIN || errno == EINTR ? -1 : 0;
-  take_control(received, &msg);
-  received->size = (size_t)size;
-  received->truncated = (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
-  return size > 0;
-}
-
-static char *read_blob(int fd, size_t size) {
-  char *blob = malloc(size ? size : 1);
-  for (size_t done = 0; blob && done < size;) {
-    ssize_t got = pread(fd, blob + done, size - done, (off_t)done);
-    if (got <= 0 && !(got < 0 && errno == EINTR)) {
-      free(blob);
-      return NULL;
-    }
-    if (got > 0) done += (size_t)got;
-  }
-  return blob;
-}
-
-static char *take_blob(const struct received *received, const struct sbx_wire_head *head, int fd) {
-  if (head->blob_in_memfd) return read_blob(fd, head->blob_size);
-  if (received->size - sizeof *head != head->blob_size) return NULL;
-  char *blob = malloc(head->blob_size ? head->blob_size : 1);
-  if (blob) memcpy(blob, received->bytes + sizeof *head, head->blob_size);
-  return blob;
-}
-
-static bool well_formed(const struct spawner *spawner, const struct received *received,
-                        struct sbx_wire_head *head) {
-  if (received->truncated || received->size < sizeof *head) return false;
-  memcpy(head, received->bytes, sizeof *head);
-  size_t expected =
-      3u + (head->has_stdin != 0) + (head->has_ruleset != 0) + (head->blob_in_memfd != 0);
-  return head->magic == SBX_WIRE_MAGIC && received->nfds == expected &&
-         received->sender == spawner->host_pid;
-}
 
 static void report_failure(int control, const char *step, int code, bool layer) {
   struct sbx_report report = {.type = SBX_REPORT_FAILED, .code = code, .layer = layer};
@@ -201,33 +142,86 @@ static void start(struct spawner *spawner, struct sbx_launch *launch) {
   if (remember(spawner, pid, launch->cgroup) < 0) kill(pid, SIGKILL); /* unknown is unwatched */
 }
 
-static void serve(struct spawner *spawner, struct received *received) {
-  struct sbx_launch launch = {.control = -1,
-                              .in = -1,
-                              .out = -1,
-                              .err = -1,
-                              .ruleset = -1,
-                              .host = spawner->host,
-                              .null = spawner->null,
-                              .signals_ready = true};
-  if (!well_formed(spawner, received, &launch.head)) {
-    for (size_t i = 0; i < received->nfds; i++) close(received->fds[i]);
-    return;
-  }
-  int *fd = received->fds, blob_fd;
-  launch.control = *fd++;
-  launch.out = *fd++;
-  launch.err = *fd++;
-  launch.in = launch.head.has_stdin ? *fd++ : -1;
-  launch.ruleset = launch.head.has_ruleset ? *fd++ : -1;
-  blob_fd = launch.head.blob_in_memfd ? *fd : -1;
-  char *blob = take_blob(received, &launch.head, blob_fd);
-  if (blob && sbx_launch_unpack(&launch, blob) == 0)
+static void serve_cold(struct spawner *spawner, struct sbx_received *received,
+                       const struct sbx_wire_head *head) {
+  struct sbx_launch launch = {
+      .head = *head, .host = spawner->host, .null = spawner->null, .signals_ready = true};
+  if (sbx_received_unpack(received, &launch) == 0)
     start(spawner, &launch);
   else
-    report_failure(launch.control, "request", blob ? EPROTO : ENOMEM, true);
-  sbx_fd_close(&blob_fd);
+    report_failure(launch.control, "request", errno, true);
   sbx_launch_release(&launch);
+}
+
+/* ---- spares ---- */
+
+/* A mount made on the host since would be missing in a spare's namespace: poll(2) on mountinfo
+ * tells of any change since the last time it was asked (proc_pid_mountinfo(5)). */
+static bool mounts_changed(const struct spawner *spawner) {
+  struct pollfd fd = {spawner->mounts, POLLPRI, 0};
+  return spawner->mounts < 0 || poll(&fd, 1, 0) != 0;
+}
+
+static void drop_spares(struct spawner *spawner, int64_t older_than_ns) {
+  for (size_t i = 0; i < SPARES; i++)
+    if (spawner->spares[i].made_ns <= older_than_ns) sbx_spare_drop(&spawner->spares[i]);
+}
+
+static struct sbx_spare *find_spare(struct spawner *spawner, const struct sbx_layers *layers) {
+  for (size_t i = 0; i < SPARES; i++)
+    if (sbx_spare_fits(&spawner->spares[i], layers)) return &spawner->spares[i];
+  return NULL;
+}
+
+/* The request goes to a supervisor that stands ready, once. */
+static bool serve_warm(struct spawner *spawner, struct sbx_received *received,
+                       const struct sbx_wire_head *head) {
+  if (mounts_changed(spawner)) drop_spares(spawner, SBX_NEVER);
+  struct sbx_spare *spare = find_spare(spawner, &head->layers);
+  if (!spare) return false;
+  bool sent = sbx_received_forward(received, spare->socket) == 0;
+  if (sent) send_hello(received->fds[0], spare->pidfd);
+  sbx_spare_release(spare);
+  if (sent) sbx_received_close(received);
+  return sent;
+}
+
+static bool seen_before(struct spawner *spawner, const struct sbx_layers *layers) {
+  for (size_t i = 0; i < SEEN && i < spawner->nseen; i++)
+    if (sbx_spare_same(&spawner->seen[i], layers)) return true;
+  spawner->seen[spawner->nseen++ % SEEN] = *layers;
+  return false;
+}
+
+/* One for the next command like this one: made while this one runs, and only from the second on,
+ * so that a host that runs one command pays for one. */
+static void make_spare(struct spawner *spawner, const struct sbx_layers *layers) {
+  bool again = seen_before(spawner, layers);
+  if (!again || layers->kill == SBX_KILL_CGROUP || find_spare(spawner, layers)) return;
+  struct sbx_spare *oldest = &spawner->spares[0];
+  for (size_t i = 1; i < SPARES; i++)
+    if (spawner->spares[i].made_ns < oldest->made_ns) oldest = &spawner->spares[i];
+  sbx_spare_drop(oldest);
+  if (sbx_spare_make(oldest, layers, spawner->host, spawner->null) < 0) return;
+  if (remember(spawner, oldest->pid, "") < 0) sbx_spare_drop(oldest);
+}
+
+static int64_t spares_until(const struct spawner *spawner) {
+  int64_t until = SBX_NEVER;
+  for (size_t i = 0; i < SPARES; i++)
+    if (spawner->spares[i].pid)
+      until = sbx_earlier(until, sbx_deadline(spawner->spares[i].made_ns, SPARE_MS));
+  return until;
+}
+
+static void serve(struct spawner *spawner, struct sbx_received *received) {
+  struct sbx_wire_head head;
+  if (!sbx_received_head(received, &head) || received->sender != spawner->host_pid) {
+    sbx_received_close(received);
+    return;
+  }
+  if (!serve_warm(spawner, received, &head)) serve_cold(spawner, received, &head);
+  make_spare(spawner, &head.layers);
 }
 
 /* ---- the process ---- */
@@ -249,6 +243,7 @@ static int prepare(struct spawner *spawner) {
   spawner->host_pid = peer.pid;
   spawner->host = sbx_pidfd_open(peer.pid);
   spawner->null = sbx_fd_high(open("/dev/null", O_RDWR | O_CLOEXEC));
+  spawner->mounts = sbx_fd_high(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   return spawner->host < 0 || spawner->null < 0 ? -1 : 0;
 }
 
@@ -259,23 +254,32 @@ static void farewell(struct spawner *spawner) {
   while (reap(spawner) && sbx_now() < until) nanosleep(&pause, NULL);
 }
 
-int sbx_spawner_main(void) {
-  static struct received received;
-  struct spawner spawner = {.host = -1, .null = -1};
+/* Waits for a request, a child's end, or the age of a spare. False: the host is gone. */
+static bool turn(struct spawner *spawner, struct sbx_received *received) {
+  struct pollfd fds[2] = {{SOCKET, POLLIN, 0}, {spawner->host, POLLIN, 0}};
+  struct timespec pause = {0, 0};
   sigset_t none;
+  int64_t until = spares_until(spawner), left = until - sbx_now();
+  if (left > 0) pause = (struct timespec){left / 1000000000, left % 1000000000};
   sigemptyset(&none);
+  int rc = ppoll(fds, 2, until == SBX_NEVER ? NULL : &pause, &none);
+  if (rc == 0) drop_spares(spawner, sbx_now() - SPARE_MS * SBX_MS);
+  if (rc <= 0) return true;
+  if (fds[1].revents) return false;
+  rc = sbx_receive(SOCKET, received, MSG_DONTWAIT);
+  if (rc > 0) serve(spawner, received);
+  return rc != 0;
+}
+
+int sbx_spawner_main(void) {
+  static struct sbx_received received;
+  struct spawner spawner = {.host = -1, .null = -1, .mounts = -1};
+  for (size_t i = 0; i < SPARES; i++) spawner.spares[i] = SBX_SPARE_NONE;
   if (prepare(&spawner) < 0) return 125;
-  for (;;) {
-    struct pollfd fds[2] = {{SOCKET, POLLIN, 0}, {spawner.host, POLLIN, 0}};
-    reap(&spawner);
-    if (ppoll(fds, 2, NULL, &none) < 0) continue;
-    if (fds[1].revents) break;
-    if (!fds[0].revents) continue;
-    int rc = receive(&received);
-    if (rc == 0) break;
-    if (rc > 0) serve(&spawner, &received);
-  }
+  do reap(&spawner);
+  while (turn(&spawner, &received));
   close(SOCKET);
+  drop_spares(&spawner, SBX_NEVER);
   farewell(&spawner);
   return 0;
 }

@@ -14,6 +14,7 @@
 
 #include "engine/child.h"
 #include "engine/clock.h"
+#include "engine/receive.h"
 #include "engine/tree.h"
 #include "layers/capabilities.h"
 #include "layers/cgroup.h"
@@ -119,7 +120,8 @@ static int step_signals(struct supervisor *s) {
 
 static int step_descriptors(struct supervisor *s) {
   const struct sbx_launch *l = s->launch;
-  int keep[] = {l->control, l->in, l->out, l->err, l->ruleset, l->host, l->null};
+  int request = l->request_socket ? l->request_socket : -1;
+  int keep[] = {l->control, l->in, l->out, l->err, l->ruleset, l->host, l->null, request};
   return sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
 }
 
@@ -164,10 +166,13 @@ static int step_dumpable(struct supervisor *s) {
   return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
-static const struct {
+struct step {
   const char *name;
   int (*run)(struct supervisor *s);
-} steps[] = {
+};
+
+/* What depends on the namespaces alone: a spare is past these before it has a request. */
+static const struct step early_steps[] = {
     {"signals", step_signals},
     {"descriptors", step_descriptors},
     {"session", step_session},
@@ -176,13 +181,28 @@ static const struct {
     {"proc", step_proc},
     {"loopback", step_loopback},
     {"subreaper", step_subreaper},
-    {"cgroup", step_cgroup},
     {"dumpable", step_dumpable},
+    {NULL, NULL},
 };
 
-static void set_up(struct supervisor *s) {
-  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
-    if (steps[i].run(s) < 0) fail(s, steps[i].name, errno, true);
+static const struct step late_steps[] = {
+    {"cgroup", step_cgroup},
+    {NULL, NULL},
+};
+
+static void run_steps(struct supervisor *s, const struct step *step) {
+  for (; step->name; step++)
+    if (step->run(s) < 0) fail(s, step->name, errno, true);
+}
+
+/* A spare waits for the rest of its launch; end of file means that it is not wanted any more. */
+static void await_request(struct sbx_launch *launch) {
+  static struct sbx_received received;
+  if (!launch->request_socket) return;
+  if (sbx_receive(launch->request_socket, &received, 0) != 1) _exit(0);
+  if (!sbx_received_head(&received, &launch->head)) _exit(125);
+  sbx_fd_close(&launch->request_socket);
+  if (sbx_received_unpack(&received, launch) < 0) _exit(125); /* the host sees an end of file */
 }
 
 /* What the supervisor does from here on needs no privilege, but to read a command that is not
@@ -365,7 +385,9 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
                          .kill_ns = SBX_NEVER,
                          .linger_ns = SBX_NEVER};
   prctl(PR_SET_NAME, "sbx-supervisor", 0, 0, 0);
-  set_up(&s);
+  run_steps(&s, early_steps);
+  await_request(launch);
+  run_steps(&s, late_steps);
   start_command(&s);
   for (;;) {
     reap(&s);

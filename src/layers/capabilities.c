@@ -122,15 +122,3 @@ int sbx_capabilities_hold(uint64_t keep) {
   sets = (struct sets){keep, keep, 0};
   return set(&sets);
 }
-
-void sbx_capabilities_read(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable,
-                           uint64_t *bounding) {
-  struct sets sets = {0};
-  get(&sets);
-  *effective = sets.effective;
-  *permitted = sets.permitted;
-  *inheritable = sets.inheritable;
-  *bounding = 0;
-  for (int cap = 0, has; cap < 64 && (has = prctl(PR_CAPBSET_READ, cap, 0, 0, 0)) >= 0; cap++)
-    *bounding |= (uint64_t)has << cap;
-}

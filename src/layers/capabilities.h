@@ -10,8 +10,4 @@ int sbx_capabilities_limit(uint64_t keep);
 /* The same for the permitted and effective sets alone: what a supervisor keeps for itself. */
 int sbx_capabilities_hold(uint64_t keep);
 
-/* The calling thread's sets. */
-void sbx_capabilities_read(uint64_t *effective, uint64_t *permitted, uint64_t *inheritable,
-                           uint64_t *bounding);
-
 #endif

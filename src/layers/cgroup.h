@@ -2,6 +2,8 @@
 #ifndef SBX_CGROUP_H
 #define SBX_CGROUP_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <sys/types.h>
 
 struct sbx_cgroup {
@@ -15,5 +17,7 @@ struct sbx_cgroup {
 int sbx_cgroup_make(struct sbx_cgroup *cgroup, const char *parent, pid_t pid);
 void sbx_cgroup_kill(const struct sbx_cgroup *cgroup);
 void sbx_cgroup_remove(struct sbx_cgroup *cgroup); /* once it is empty; idempotent */
+/* The directory in which this process may make cgroups that can be killed, tried by making one. */
+bool sbx_cgroup_find(char *path, size_t size);
 
 #endif

@@ -16,7 +16,7 @@ int sbx_lua_failure(lua_State *L, const struct sbx_error *err);
 int sbx_lua_errno(lua_State *L, const char *step, const char *path); /* from errno */
 /* Throws: what a wrong type, an unknown word or no memory is. The format is lua_pushfstring's. */
 _Noreturn void sbx_lua_misuse(lua_State *L, const char *format, ...);
-const char *sbx_lua_errno_name(int code);                            /* "ENOENT", or NULL */
+const char *sbx_lua_errno_name(int code); /* "ENOENT", or NULL */
 void sbx_lua_push_errnos(lua_State *L);
 void sbx_lua_push_signals(lua_State *L);
 
@@ -40,6 +40,7 @@ void sbx_lua_open_world(lua_State *L);
 extern const luaL_Reg sbx_lua_files[];
 extern const luaL_Reg sbx_lua_system[];
 int sbx_lua_probe(lua_State *L);
+int sbx_lua_cgroup(lua_State *L);
 void sbx_lua_push_stat(lua_State *L, const void *statx_buffer);
 
 #endif

@@ -50,6 +50,16 @@ static void push_answer(lua_State *L, const char *name, bool answer, const char 
   lua_setfield(L, -2, name);
 }
 
+/* core.cgroup() -> the directory in which a job's cgroup can be made, or nil */
+int sbx_lua_cgroup(lua_State *L) {
+  char path[4096];
+  if (sbx_delegated_cgroup(path, sizeof path))
+    lua_pushstring(L, path);
+  else
+    lua_pushnil(L);
+  return 1;
+}
+
 int sbx_lua_probe(lua_State *L) {
   struct utsname system;
   lua_createtable(L, 0, 12);

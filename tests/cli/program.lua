@@ -44,12 +44,20 @@ function M.remove(directory)
   os.execute("chmod -R u+rwX " .. directory .. " && rm -rf " .. directory)
 end
 
---- Runs a line of shell; $sbxlua is the program.
+-- Waits until a file has something in it, ten seconds at most: a test fails, it doesn't hang.
+local PRELUDE = [[
+until_there() {
+  tries=0
+  while [ ! -s "$1" ] && [ $tries -lt 200 ]; do sleep 0.05; tries=$((tries + 1)); done
+}
+]]
+
+--- Runs a line of shell; $sbxlua is the program, `until_there FILE` waits for a file.
 ---@return {status: integer, stdout: string, stderr: string}
 function M.shell(line)
   local place = M.directory()
   local out, err = place .. "/out", place .. "/err"
-  M.write(place .. "/line", line)
+  M.write(place .. "/line", PRELUDE .. line)
   local _, how, status = os.execute(string.format(
     "env sbxlua=%s sh %s/line </dev/null >%s 2>%s", M.quote(M.path), place, out, err))
   local result = {

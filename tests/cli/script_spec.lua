@@ -79,7 +79,7 @@ describe("sbxlua script.lua", function()
   it("is stopped by Ctrl-C with an error that a script can catch", function()
     local source = script("io.stderr:write('up\\n') print(pcall(function() while true do end end))")
     local got = program.shell("env --default-signal=INT $sbxlua " .. source .. " 2>" .. place
-      .. "/up & while [ ! -s " .. place .. "/up ]; do sleep 0.05; done; kill -INT $!; wait $!")
+      .. "/up & until_there " .. place .. "/up; kill -INT $!; wait $!")
     assert.equal("false\tinterrupted!\n", got.stdout)
     assert.equal(0, got.status)
   end)

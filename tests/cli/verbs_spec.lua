@@ -22,6 +22,15 @@ describe("sbxlua policies", function()
   end)
 end)
 
+describe("an answer that can't be written", function()
+  it("is an error", function()
+    local got = program.shell("for verb in 'policies' 'doctor --json' 'run --json true' 'run ls';"
+      .. " do $sbxlua $verb >/dev/full; echo $?; done")
+    assert.equal("125\n125\n125\n125\n", got.stdout)
+    assert.truthy(got.stderr:find("sbxlua: can't write the output: No space left", 1, true))
+  end)
+end)
+
 describe("sbxlua doctor", function()
   it("says what holds here and names a remedy for each layer that is missing", function()
     local object = program.object(program.run({ "doctor", "--json" }))

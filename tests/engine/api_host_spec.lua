@@ -61,6 +61,43 @@ describe("a host", function()
     end)
   end
 
+  it("gives descriptors by number: files and pipes, nothing else", function()
+    local dir = support.scratch()
+    support.write(dir .. "/in", "from a file")
+    local code = SETUP .. [[
+      print(sbx.run{'cat', stdin = 3}.stdout)
+      print(sbx.run{'cat', stdin = 'inherit'}.stdout)
+      for _, fd in ipairs({4, 5, 99}) do
+        local r, err = sbx.run{'cat', stdin = fd}
+        print(r, err.kind, (err.message:match('^%w+')))
+      end
+    ]]
+    local r = assert(sbx.run({ "bash", "-c", [[
+      lua5.4 -e "$1" 3<"$2/in" 4</dev/zero 5<"$2" <<<here ]], "bash", code, dir,
+      policy = "danger-full-access" }))
+    assert.equal("from a file\nhere\n\n" .. ("nil\tinvalid_input\tstdin\n"):rep(3), r.stdout)
+    support.remove(dir)
+  end)
+
+  it("reads the user's scripts, and says where one is broken", function()
+    local dir = support.scratch()
+    os.execute("mkdir " .. dir .. "/sbxlua")
+    local script = dir .. "/sbxlua/denial.lua"
+    support.write(script, "local base = ...\nbase.keywords = {'my own word'}\nreturn base\n")
+    local job = host(([[
+      print(select(2, sbx.run{'sh', '-c', 'echo My own word; exit 1'}).kind)
+      print(sbx.run{'sh', '-c', 'echo permission denied; exit 1'}.status)
+      io.open('%s', 'w'):write('local base = ...\n)')
+      print(sbx.run{'true'}.status)
+      local ok, err = sbx.reload()
+      print(ok, err.kind, err.message:match('denial.lua:2: ') ~= nil)
+      print(select(2, sbx.run{'true'}).kind)
+    ]]):format(script), { env = { XDG_CONFIG_HOME = dir } })
+    local r = assert(job:wait())
+    assert.equal("denied\nfailed\nok\nnil\tpolicy\ttrue\npolicy\n", r.stdout)
+    support.remove(dir)
+  end)
+
   it("is not sent SIGPIPE by a command that doesn't read", function()
     local job = host("print(sbx.run{'true', stdin = ('x'):rep(1e6)}.status)")
     assert.equal("ok\n", assert(job:wait()).stdout)

@@ -25,6 +25,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* No call here may change the machine when nothing refuses it, as root either: what is mounted,
+ * set or loaded does not exist or can't be valid. The sandbox answers before that is looked at. */
+#define NOWHERE "/nonexistent/sbx-spec"
+
 static long cloned(unsigned long flags) {
   long pid = syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
   if (pid == 0) _exit(0);
@@ -79,29 +83,29 @@ static int unshare_high(void) {
   return (int)syscall(SYS_unshare, 0xffffffff00000000UL | CLONE_NEWUSER);
 }
 static int mount_tmpfs(void) {
-  return mount("none", "/mnt", "tmpfs", 0, "");
+  return mount("none", NOWHERE, "tmpfs", 0, "");
 }
 static int mount_bind(void) {
-  return mount("/usr", "/mnt", NULL, MS_BIND, NULL);
+  return mount("/usr", NOWHERE, NULL, MS_BIND, NULL);
 }
 static int unmount(void) {
-  return umount2("/proc", MNT_DETACH);
+  return umount2(NOWHERE, MNT_DETACH);
 }
 static int pivot(void) {
-  return (int)syscall(SYS_pivot_root, ".", ".");
+  return (int)syscall(SYS_pivot_root, NOWHERE, NOWHERE);
 }
 static int fs_open(void) {
-  return (int)syscall(SYS_fsopen, "tmpfs", 0);
+  return (int)syscall(SYS_fsopen, "sbx-no-such-type", 0);
 }
 static int tree_open(void) {
-  return (int)syscall(SYS_open_tree, AT_FDCWD, "/usr", 1);
+  return (int)syscall(SYS_open_tree, AT_FDCWD, NOWHERE, 1);
 }
 static int mount_attr(void) {
   uint64_t attr[4] = {0};
-  return (int)syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, attr, sizeof attr);
+  return (int)syscall(SYS_mount_setattr, AT_FDCWD, NOWHERE, 0, attr, sizeof attr);
 }
 static int change_root(void) {
-  return chroot("/usr");
+  return chroot(NOWHERE);
 }
 static int join_namespace(void) {
   int fd = open("/proc/self/ns/mnt", O_RDONLY);
@@ -124,10 +128,10 @@ static int keyctl_describe(void) {
   return (int)syscall(SYS_keyctl, KEYCTL_GET_KEYRING_ID, KEY_SPEC_USER_KEYRING, 1);
 }
 static int key_add(void) {
-  return (int)syscall(SYS_add_key, "user", "sbx-spec", "x", 1, KEY_SPEC_USER_KEYRING);
+  return (int)syscall(SYS_add_key, "sbx-no-such-type", "x", "x", 1, KEY_SPEC_USER_KEYRING);
 }
 static int key_request(void) {
-  return (int)syscall(SYS_request_key, "user", "sbx-spec", NULL, KEY_SPEC_USER_KEYRING);
+  return (int)syscall(SYS_request_key, "sbx-no-such-type", "x", NULL, 0);
 }
 static int bpf(void) {
   char attr[128] = {0};
@@ -158,11 +162,10 @@ static int by_handle(void) {
   return (int)syscall(SYS_open_by_handle_at, AT_FDCWD, file, O_RDONLY);
 }
 static int host_name(void) {
-  return sethostname("sbx-spec", 8);
+  return (int)syscall(SYS_sethostname, 1, 8);
 }
 static int clock_set(void) {
-  struct timeval now;
-  gettimeofday(&now, NULL);
+  struct timeval now = {-1, -1};
   return settimeofday(&now, NULL);
 }
 static int swap_off(void) {
@@ -175,7 +178,7 @@ static int kernel_log(void) {
   return (int)syscall(SYS_syslog, 3, (char[64]){0}, 64);
 }
 static int shared_memory(void) {
-  return (int)syscall(SYS_shmget, 0, 4096, 01600);
+  return (int)syscall(SYS_shmget, 0x5b785b78, 4096, 0);
 }
 static int terminal_input(void) {
   int fd = open("/dev/tty", O_RDWR);
@@ -192,16 +195,13 @@ static int listener(void) {
   return (int)syscall(SYS_seccomp, 1, 8, &program);
 }
 static int quota(void) {
-  return (int)syscall(SYS_quotactl, 0x800002 << 8, NULL, 0, NULL);
+  return (int)syscall(SYS_quotactl, 0, NOWHERE, 0, NULL);
 }
 static int module(void) {
-  return (int)syscall(SYS_finit_module, 0, "", 0);
+  return (int)syscall(SYS_finit_module, -1, "", 0);
 }
 static int device(void) {
-  char path[] = "/tmp/sbx-spec-device";
-  int rc = mknod(path, S_IFCHR | 0666, 0x103);
-  if (rc == 0) unlink(path);
-  return rc;
+  return mknod(NOWHERE, S_IFCHR | 0666, 0x103);
 }
 
 static int tries(void) {

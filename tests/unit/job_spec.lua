@@ -11,7 +11,7 @@ end
 
 -- events: {"output", stream, text}, {"eof", stream}, {"end"}, and "wait" for nothing to do now
 local function fake_handle(events, raw)
-  local handle = { calls = {}, at = 1, is_live = false, captured = "" }
+  local handle = { calls = {}, at = 1, is_live = false, stdout = "", stderr = "" }
   raw = raw or {}
   local function note(name) handle.calls[#handle.calls + 1] = name end
   function handle.pid() return 4711 end
@@ -24,7 +24,7 @@ local function fake_handle(events, raw)
     if event[1] == "end" then return "end" end
     self.at = self.at + 1
     if event[1] == "output" then
-      self.captured = self.captured .. event[3]
+      self[event[2]] = self[event[2]] .. event[3]
       if not self.is_live then return self:step() end
     end
     return event[1], event[2], event[3]
@@ -50,7 +50,7 @@ local function fake_handle(events, raw)
     return {
       ended_by = self.killed and "cancelled" or raw.ended_by or "exit",
       exit_code = self.killed and 137 or raw.exit_code or 0, signal = raw.signal,
-      stdout = self.captured, stderr = "", aggregated_output = self.captured,
+      stdout = self.stdout, stderr = self.stderr, aggregated_output = self.stdout .. self.stderr,
       truncated = { stdout = 0, stderr = 0, aggregated_output = 0 }, usage = {},
       duration_ms = 1, setup_ms = 1, leftover = 0, message = raw.message,
     }
@@ -103,7 +103,8 @@ describe("a job", function()
     local running = new(HELLO, { call_id = "c1", justification = "why" })
     local r = assert(running:wait())
     assert.equal("ok", r.status)
-    assert.equal("hello\n", r.stdout:gsub("x\n", ""))
+    assert.equal("hello\n", r.stdout)
+    assert.equal("x\n", r.stderr)
     assert.same({ verdict = "none", evidence = {} }, r.denial)
     assert.same({ "AWS_SECRET" }, r.env_dropped)
     assert.equal("c1", r.call_id)
@@ -183,7 +184,7 @@ describe("a job", function()
     end
     local running = new(HELLO)
     assert.equal("hello\n", text_of(running))
-    assert.equal("helx\nlo\n", running:wait().stdout)
+    assert.equal("hello\n", running:wait().stdout)
     running = new(HELLO)
     running:poll(1)
     assert.equal("hello\n", text_of(running))
@@ -254,6 +255,18 @@ describe("a job", function()
     assert.equal("ok", running:wait().status)
     assert.error_matches(function() running:kill("TREM") end, 'did you mean "TERM"')
     assert.error_matches(function() running:kill({ grace = 5 }) end, "grace_ms")
+  end)
+
+  it("can be waited for by two coroutines", function()
+    loop.use(function() coroutine.yield() end)
+    local running = new(HELLO)
+    local first = coroutine.wrap(function() return running:wait() end)
+    local second = coroutine.wrap(function() return running:wait() end)
+    first()
+    local r = second()
+    assert.equal("ok", r.status)
+    assert.equal(r, first())
+    loop.use("poll")
   end)
 
   it("refuses to wait inside its own callback", function()

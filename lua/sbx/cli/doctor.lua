@@ -99,7 +99,9 @@ end
 
 local function examine()
   local probe, environ = require("sbx").probe(), core.environ()
-  local found = { kernel = probe.kernel, tiers = probe.tiers, checks = {} }
+  local found = {
+    kernel = probe.kernel, tiers = probe.tiers, missing_tiers = probe.missing_tiers, checks = {},
+  }
   for i, entry in ipairs(PROPERTIES) do found.checks[i] = check(entry, probe) end
   local helper, err = core.helper_path()
   found.helper = helper
@@ -151,6 +153,9 @@ local function lines_of(found)
   local lines = {}
   lines[1] = "tiers, strongest first: "
     .. (#found.tiers > 0 and table.concat(found.tiers, ", ") or "none")
+  for tier, reason in pairs(found.missing_tiers or {}) do
+    lines[#lines + 1] = "tier " .. tier .. ": " .. text.escape(reason)
+  end
   held_lines(found, lines)
   for _, script in ipairs(found.scripts) do
     lines[#lines + 1] = "script " .. text.escape(script.path) .. ": " .. STATES[script.state]

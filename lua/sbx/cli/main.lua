@@ -24,14 +24,14 @@ Usage: sbxlua run [options] [--] CMD...   run one command in a sandbox (sbxlua r
 -I DIR before a script adds a module directory. doctor, policies and init take --json.
 ]]
 
-local function say(text)
-  require("sbxlua.program").write(1, text)
-  return 0
-end
-
 local function fail(text)
   require("sbx.cli.message").error(text)
   return OWN_FAILURE
+end
+
+local function say(text)
+  local ok, why = require("sbxlua.program").write(1, text)
+  return ok and 0 or fail("can't write the output: " .. why)
 end
 
 local function version()

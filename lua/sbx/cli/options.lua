@@ -31,7 +31,8 @@ end
 ---@field at integer
 ---@field by_word table<string, sbx.cli.Option>
 ---@field names string[]
----@field found string[]
+---@field found string[]  in one form: "--name" or "--name=value"
+---@field used table<sbx.cli.Option, boolean>
 
 local function known(reader, word)
   local option = reader.by_word[word]
@@ -42,6 +43,7 @@ end
 
 -- Ties the value to the option's long name; the rest of the word, or else the next word.
 local function take(reader, option, word, rest)
+  reader.used[option] = true
   if not option.arg then
     if rest then return nil, "option " .. word .. " takes no value" end
     reader.found[#reader.found + 1] = "--" .. option.name
@@ -77,14 +79,17 @@ local function read_short(reader, word)
   return true
 end
 
--- The option words in one form, and where the rest starts.
+-- Reads the option words; reader.at is then where the rest starts.
 local function split(words, options)
   local by_word, names = index(options)
-  local reader = { words = words, at = 1, by_word = by_word, names = names, found = {} }
+  local reader = { words = words, at = 1, by_word = by_word, names = names, found = {}, used = {} }
   while true do
     local word = words[reader.at]
-    if word == "--" then return reader.found, reader.at + 1 end
-    if not word or word == "-" or word:sub(1, 1) ~= "-" then return reader.found, reader.at end
+    if not word or word == "-" or word:sub(1, 1) ~= "-" then return reader end
+    if word == "--" then
+      reader.at = reader.at + 1
+      return reader
+    end
     local read = word:sub(2, 2) == "-" and read_long or read_short
     local ok, message = read(reader, word)
     if not ok then return nil, message end
@@ -92,33 +97,20 @@ local function split(words, options)
   end
 end
 
-local function spelling(option)
-  return (option.short and "-" .. option.short .. " " or "") .. "--" .. option.name
-end
-
 local function add(parser, option)
+  local name = "--" .. option.name
   if not option.arg then
-    parser:flag(spelling(option))
+    parser:flag(name)
   else
-    parser:option(spelling(option)):count(option.list and "*" or "?")
+    parser:option(name):count(option.list and "*" or "?")
   end
 end
 
-local function make_parser(options)
+-- Only what this command line names: an option of argparse is not free to make.
+local function make_parser(used)
   local parser = require("argparse")("sbxlua"):add_help(false)
-  for _, option in ipairs(options) do
-    if not option.later then add(parser, option) end
-  end
-  add(parser, HELP)
+  for option in pairs(used) do add(parser, option) end
   return parser
-end
-
--- argparse gives an empty list for an option that nobody gave.
-local function given(values)
-  for name, value in pairs(values) do
-    if type(value) == "table" and #value == 0 then values[name] = nil end
-  end
-  return values
 end
 
 -- ---- help ----
@@ -165,13 +157,13 @@ end
 ---@return table|nil values  by long name with "_" for "-"
 ---@return string[]|string rest  the words behind the options, or what is wrong
 function M.read(verb, words)
-  local found, first = split(words, verb.options)
-  if not found then return nil, first end
-  local rest = rest_of(words, first)
-  if #found == 0 then return {}, rest end -- argparse is a large file: not without a need
-  local ok, values = make_parser(verb.options):pparse(found)
+  local reader, message = split(words, verb.options)
+  if not reader then return nil, message end
+  local rest = rest_of(words, reader.at)
+  if #reader.found == 0 then return {}, rest end -- argparse is a large file: not without a need
+  local ok, values = make_parser(reader.used):pparse(reader.found)
   if not ok then return nil, values end
-  return given(values), rest
+  return values, rest
 end
 
 --- Was this flag among the words before the command? For errors in the words themselves, where

@@ -38,14 +38,18 @@ end
 
 -- ---- denials ----
 
+-- "/a, /b (policies/mine.lua:4), /c (option)": each rule once, behind what it allows.
 local function paths_of(entries)
-  local paths = {}
-  for _, entry in ipairs(entries) do paths[#paths + 1] = text.escape(entry.path) end
-  return #paths == 0 and "nothing" or table.concat(paths, ", ")
+  local words = {}
+  for i, entry in ipairs(entries) do
+    local last = not entries[i + 1] or entries[i + 1].source ~= entry.source
+    words[i] = last and entry.source and entry.path .. " (" .. entry.source .. ")" or entry.path
+  end
+  return #words == 0 and "nothing" or table.concat(words, ", ")
 end
 
 local function policy_file(name)
-  for _, policy in ipairs(require("sbx").policies()) do
+  for _, policy in ipairs(require("sbx").policies() or {}) do
     if policy.name == name then return policy.path end
   end
 end

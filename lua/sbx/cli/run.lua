@@ -9,11 +9,37 @@ local text = require("sbx.text")
 
 local M = {}
 
+local PATIENCE_MS = 1000 -- after a signal: for a reader that has stopped taking the object
+
+-- A signal lets a reader that still reads have the whole object. What went wrong, or nil.
+local function print_object(object)
+  local patience, problem
+  require("sbx.json").write(object, answer.FIELDS, function(piece)
+    while not problem do
+      local ok, why, done = program.write(1, piece, patience)
+      if ok then return end
+      piece = piece:sub(done + 1)
+      if why == "signal" and not patience then
+        program.pending_signal()
+        patience = PATIENCE_MS
+      else
+        problem = why
+      end
+    end
+  end)
+  return problem
+end
+
+local function can_not_write(why)
+  if why ~= "closed" then message.error("can't write the output: " .. why) end
+end
+
 -- With --json the object says all, and stderr stays empty.
 local function tell(outcome, json, call_id)
-  if json then
-    local object = answer.object(outcome, call_id)
-    require("sbx.json").write(object, answer.FIELDS, function(piece) program.write(1, piece) end)
+  local problem = json and print_object(answer.object(outcome, call_id))
+  if problem then
+    can_not_write(problem)
+    outcome.failure = problem
   end
   return answer.status(outcome)
 end
@@ -49,8 +75,8 @@ end
 local OWN = { sandbox = true, policy = true }
 
 local function own_errors(outcome)
-  if outcome.failure and outcome.failure ~= "closed" then
-    message.error("can't pass on the output: " .. outcome.failure)
+  if outcome.failure then
+    can_not_write(outcome.failure)
   elseif outcome.err and OWN[outcome.err.kind] then
     message.error(tostring(outcome.err))
   end

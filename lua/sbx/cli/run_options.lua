@@ -112,6 +112,9 @@ local function set_stdin(values, opts)
 end
 
 local function set_env(values, opts)
+  if values.inherit and values.clear_env then
+    return nil, "--inherit says nothing with --clear-env: leave out one"
+  end
   if values.inherit then opts.env_policy = { inherit = values.inherit } end
   opts.clear_env = values.clear_env
   if not values.env then return true end

@@ -10,8 +10,12 @@ local OWN_FAILURE = 125
 
 M.JSON = { name = "json", help = "One JSON object on stdout." }
 
+--- To stdout; ends the program where that can't be written.
 function M.write(text)
-  program.write(1, text)
+  local ok, why = program.write(1, text)
+  if ok then return end
+  message.error("can't write the output: " .. why)
+  os.exit(OWN_FAILURE)
 end
 
 --- An error of sbxlua itself: as a line, or as the object that was asked for.
