@@ -360,6 +360,8 @@ struct arguments {
   int status;
 };
 
+int luaopen_sbx_core(lua_State *L); /* the border, linked in: no module to look for and load */
+
 static void open_libraries(lua_State *L) {
   lua_pushboolean(L, 1); /* no LUA_PATH, no LUA_CPATH */
   lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV");
@@ -368,6 +370,8 @@ static void open_libraries(lua_State *L) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
   lua_pushcfunction(L, open_program);
   lua_setfield(L, -2, "sbxlua.program");
+  lua_pushcfunction(L, luaopen_sbx_core);
+  lua_setfield(L, -2, "sbx.core");
   lua_pop(L, 1);
 }
 

@@ -138,7 +138,7 @@ function M.children(pid)
 end
 
 function M.open_files(pid)
-  return tonumber(M.output("ls /proc/" .. (pid or own_pid) .. "/fd | wc -l"))
+  return tonumber(M.output("ls /proc/" .. (pid or own_pid) .. "/fd 2>/dev/null | wc -l"))
 end
 
 ---------------------------------------------------------------------------------------------------

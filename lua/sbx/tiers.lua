@@ -98,10 +98,11 @@ local function with_pidns(user)
   return { pidns = true, user = user, kill = "pidns" }
 end
 
-local function ways_of(ctx, network)
+-- A user namespace with one id gives no power over files of another owner.
+local function ways_of(ctx, network, capabilities)
   local list, cgroup = {}, ctx.probe and ctx.probe.cgroup
   if ctx.uid == 0 then list[1] = with_pidns(false) end
-  list[#list + 1] = with_pidns(true)
+  if #capabilities == 0 then list[#list + 1] = with_pidns(true) end
   -- a network namespace needs one of the above
   if network == "loopback" then return list end
   if type(cgroup) == "string" and cgroup:sub(1, 1) == "/" then
@@ -153,9 +154,7 @@ local function engine_of(work, way, shared, missing)
     }, work.policy, missing),
   }
   if way.pidns then engine.proc = true end
-  if way.user then
-    engine.id_map = shared.capabilities == FOR_OTHERS and "full" or "self"
-  end
+  if way.user then engine.id_map = "self" end
   if engine.namespaces.net then engine.loopback = true end
   return engine
 end
@@ -189,7 +188,9 @@ function M.landlock(work, network)
     landlock = landlock_of(work, abi, network),
   }
   local list = {}
-  for i, way in ipairs(ways_of(work.ctx, network)) do list[i] = alternative(work, way, shared) end
+  for i, way in ipairs(ways_of(work.ctx, network, shared.capabilities)) do
+    list[i] = alternative(work, way, shared)
+  end
   return list
 end
 

@@ -121,18 +121,23 @@ static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
   return 0;
 }
 
-/* A spawner is used only by the process that started it and only while that is no more confined
- * than it was then (security.md 4 and 27); else another one is started, which inherits all. */
+/* A fork of the host must not use its parent's spawner (security.md 4). */
 static int ready(sbx_engine *engine, struct sbx_error *err) {
-  struct sbx_confinement now;
-  if (engine->socket >= 0) {
-    sbx_confinement_read(&now);
-    if (engine->owner == getpid() && memcmp(&now, &engine->confinement, sizeof now) == 0 &&
-        sbx_confinement_sees(engine->spawner))
-      return 0;
-    sbx_fd_close(&engine->socket);
-  }
+  if (engine->socket >= 0 && engine->owner == getpid()) return 0;
+  sbx_fd_close(&engine->socket);
   return start_spawner(engine, err);
+}
+
+/* A host that has been confined since (security.md 27) would run commands with its old power, and
+ * one that changed its mask or limits would not be inherited from: the next spawner is as it is. */
+bool sbx_engine_confirm(sbx_engine *engine) {
+  struct sbx_confinement now;
+  if (!engine->helper) return true;
+  sbx_confinement_read(&now);
+  if (memcmp(&now, &engine->confinement, sizeof now) == 0 && sbx_confinement_sees(engine->spawner))
+    return true;
+  sbx_fd_close(&engine->socket);
+  return false;
 }
 
 /* ---- handing a request over ---- */

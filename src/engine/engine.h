@@ -11,6 +11,10 @@ int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
                     const struct sbx_wire_head *head, char *blob, const int fds[4], int *pidfd,
                     struct sbx_error *err);
 
+/* Whether who was sent to is no freer than this host. Asked after the request is on its way, since
+ * the answer takes time; until then the command is held back. When not, that spawner is let go. */
+bool sbx_engine_confirm(sbx_engine *engine);
+
 /* The spawner process (sbx-exec --spawner): serves the socket on descriptor 3 until its end. */
 int sbx_spawner_main(void);
 

@@ -83,7 +83,8 @@ static void read_reports(struct sbx_job *job) {
 
 static void order(struct sbx_job *job, enum sbx_order_type type, int sig, int64_t grace_ms) {
   struct sbx_order order = {.type = type, .signal = sig, .grace_ms = grace_ms};
-  if (job->control >= 0) send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (job->control < 0 || job->owner != getpid()) return;
+  send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 /* ---- output ---- */
@@ -461,13 +462,17 @@ void sbx_job_release(sbx_job *job, enum sbx_stream stream) {
   sbx_capture_free(stream == SBX_AGGREGATED ? &job->both : &job->out[stream].capture);
 }
 
-void sbx_job_free(sbx_job *job) {
-  if (!job) return;
-  job->live = false;
+static void end_now(struct sbx_job *job) {
   int64_t until = sbx_deadline(sbx_now(), OVERDUE_MS);
+  job->live = false;
   sbx_job_kill(job, 0);
   while (!job->ended && sbx_now() < until) sbx_job_pump(job, left_ms(until));
   if (!job->ended) kill_supervisor(job);
+}
+
+void sbx_job_free(sbx_job *job) {
+  if (!job) return;
+  if (job->owner == getpid()) end_now(job);
   close_all(job);
   for (int i = 0; i < 2; i++) sbx_capture_free(&job->out[i].capture);
   sbx_capture_free(&job->both);

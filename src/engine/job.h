@@ -21,6 +21,7 @@ struct sbx_job {
   struct sbx_capture both; /* kept apart only once both streams have bytes */
   bool is_both;
   bool live;
+  pid_t owner; /* a fork of the host holds a copy that must not touch the job */
   pid_t pid;
   int64_t sent_ns, started_ns;
   int64_t drain_ms, idle_ms;

@@ -20,6 +20,7 @@
 #define SYS_pidfd_open 434
 #endif
 
+#define KERNEL_SIGNALS 64
 #define BLOB_MAX (256u << 20)
 
 /* ---- packing ---- */
@@ -171,7 +172,11 @@ void sbx_signals_reset(void) {
   sigset_t all;
   sigfillset(&all);
   sigprocmask(SIG_BLOCK, &all, NULL);
-  for (int sig = 1; sig < NSIG; sig++) signal(sig, SIG_DFL);
+  /* By the system call: the library keeps 32 and 33 to itself, and leaves them ignored in what its
+   * posix_spawn starts. Zeroes are the default action on every architecture. */
+  static const char kernel_action[64];
+  for (int sig = 1; sig <= KERNEL_SIGNALS; sig++)
+    syscall(SYS_rt_sigaction, sig, kernel_action, NULL, KERNEL_SIGNALS / 8);
 }
 
 pid_t sbx_launch_start(struct sbx_launch *launch, int *pidfd) {

@@ -8,11 +8,11 @@
 #include "engine/clock.h"
 #include "layers/descriptors.h"
 
-/* The flags that namespaces are set up by; the others are the child's. */
-#define SET_UP_FLAGS (SBX_FLAG_PROC | SBX_FLAG_LOOPBACK)
+/* The flags that count before there is a request; the others are the child's. */
+#define SET_UP_FLAGS (SBX_FLAG_PROC | SBX_FLAG_LOOPBACK | SBX_FLAG_DROP_CAPS)
 
 bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b) {
-  return a->namespaces == b->namespaces && a->kill == b->kill &&
+  return a->namespaces == b->namespaces && a->kill == b->kill && a->keep_caps == b->keep_caps &&
          (a->flags & SET_UP_FLAGS) == (b->flags & SET_UP_FLAGS);
 }
 

@@ -98,6 +98,7 @@ static struct sbx_job *new_job(const struct sbx_request *request) {
   }
   sbx_capture_init(&job->both, request->max_output_bytes);
   job->live = request->live;
+  job->owner = getpid();
   job->drain_ms = request->drain_ms;
   job->idle_ms = request->idle_timeout_ms;
   job->until_ns = SBX_NEVER;
@@ -148,12 +149,15 @@ static int await_start(struct sbx_job *job, const struct sbx_request *request, u
   }
 }
 
-static int start(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job *job,
-                 struct ends *ends, const struct sbx_request *request, struct sbx_error *err) {
+static void send_go(struct sbx_job *job) {
+  struct sbx_order order = {.type = SBX_ORDER_GO};
+  send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+static int send_request(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job *job,
+                        const struct ends *ends, const struct sbx_request *request,
+                        struct sbx_error *err) {
   struct sbx_wire_head head;
-  job->sent_ns = sbx_now();
-  if (open_all(job, ends, request) < 0)
-    return sbx_fail(err, SBX_ERROR_SPAWN, "descriptors", errno, NULL);
   char *blob = sbx_launch_pack(sandbox, request, &head, err);
   if (!blob) return -1;
   head.timeout_ms = request->timeout_ms;
@@ -162,24 +166,45 @@ static int start(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job 
   const int fds[4] = {ends->control, ends->out, ends->err, ends->in};
   int rc = sbx_engine_send(engine, sandbox, &head, blob, fds, &job->pidfd, err);
   free(blob);
-  close_ends(ends);
-  return rc < 0 ? -1 : await_start(job, request, head.layers.namespaces, err);
+  return rc;
+}
+
+enum attempt { STARTED, REFUSED, OUTDATED };
+
+static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job *job,
+                          const struct sbx_request *request, struct sbx_error *err) {
+  struct ends ends = {-1, -1, -1, -1};
+  job->sent_ns = sbx_now();
+  int rc = open_all(job, &ends, request);
+  if (rc < 0)
+    sbx_fail(err, SBX_ERROR_SPAWN, "descriptors", errno, NULL);
+  else
+    rc = send_request(engine, sandbox, job, &ends, request, err);
+  close_ends(&ends);
+  if (rc < 0) return REFUSED;
+  if (!sbx_engine_confirm(engine)) return OUTDATED;
+  send_go(job);
+  rc = await_start(job, request, sandbox->layers.namespaces, err);
+  return rc < 0 ? REFUSED : STARTED;
 }
 
 sbx_job *sbx_spawn(sbx_engine *engine, const sbx_sandbox *sandbox,
                    const struct sbx_request *request, struct sbx_error *err) {
-  struct ends ends = {-1, -1, -1, -1};
   if (!request->argv || !request->argv[0]) {
     sbx_fail(err, SBX_ERROR_INVALID_INPUT, "command", 0, "command args are empty");
     return NULL;
   }
-  struct sbx_job *job = new_job(request);
-  if (!job) {
-    sbx_fail(err, SBX_ERROR_SPAWN, "memory", ENOMEM, NULL);
-    return NULL;
+  for (int attempt = 0; attempt < 3; attempt++) {
+    struct sbx_job *job = new_job(request);
+    if (!job) {
+      sbx_fail(err, SBX_ERROR_SPAWN, "memory", ENOMEM, NULL);
+      return NULL;
+    }
+    enum attempt outcome = start(engine, sandbox, job, request, err);
+    if (outcome == STARTED) return job;
+    discard(job);
+    if (outcome == REFUSED) return NULL;
   }
-  if (start(engine, sandbox, job, &ends, request, err) == 0) return job;
-  close_ends(&ends);
-  discard(job);
+  sbx_fail(err, SBX_ERROR_SANDBOX, "spawner", EAGAIN, "this process keeps changing its privileges");
   return NULL;
 }

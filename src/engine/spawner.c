@@ -21,6 +21,7 @@
 
 #define SOCKET 3
 #define FAREWELL_MS 10000
+#define PATIENCE_MS 400
 /* Supervisors that stand ready: how many, and for how long unused. */
 #define SPARES 2
 #define SPARE_MS 30000
@@ -247,11 +248,17 @@ static int prepare(struct spawner *spawner) {
   return spawner->host < 0 || spawner->null < 0 ? -1 : 0;
 }
 
-/* Each supervisor sees by itself that the host is gone; what they leave is ended here. */
+/* Each supervisor sees by itself that the host is gone and ends its tree; one that doesn't (it was
+ * stopped, say) is ended here, and what it leaves with it. */
 static void farewell(struct spawner *spawner) {
   struct timespec pause = {0, 1000000};
-  int64_t until = sbx_deadline(sbx_now(), FAREWELL_MS);
-  while (reap(spawner) && sbx_now() < until) nanosleep(&pause, NULL);
+  int64_t now = sbx_now(), patience = sbx_deadline(now, PATIENCE_MS);
+  int64_t until = sbx_deadline(now, FAREWELL_MS);
+  while (reap(spawner) && (now = sbx_now()) < until) {
+    for (size_t i = 0; now >= patience && i < spawner->count; i++)
+      kill(spawner->list[i].pid, SIGKILL);
+    nanosleep(&pause, NULL);
+  }
 }
 
 /* Waits for a request, a child's end, or the age of a spare. False: the host is gone. */

@@ -160,6 +160,12 @@ static int step_cgroup(struct supervisor *s) {
   return sbx_cgroup_make(&s->cgroup, s->launch->cgroup, getpid());
 }
 
+/* What the command's bounding set will be; the supervisor executes nothing. */
+static int step_bounding(struct supervisor *s) {
+  if (!(s->layers->flags & SBX_FLAG_DROP_CAPS)) return 0;
+  return sbx_capabilities_bound(s->layers->keep_caps);
+}
+
 /* After the id maps: the /proc files of a process that is not dumpable belong to root. */
 static int step_dumpable(struct supervisor *s) {
   (void)s;
@@ -181,6 +187,7 @@ static const struct step early_steps[] = {
     {"proc", step_proc},
     {"loopback", step_loopback},
     {"subreaper", step_subreaper},
+    {"capabilities", step_bounding},
     {"dumpable", step_dumpable},
     {NULL, NULL},
 };
@@ -203,6 +210,16 @@ static void await_request(struct sbx_launch *launch) {
   if (!sbx_received_head(&received, &launch->head)) _exit(125);
   sbx_fd_close(&launch->request_socket);
   if (sbx_received_unpack(&received, launch) < 0) _exit(125); /* the host sees an end of file */
+}
+
+/* The host may still find that it must not use this process: it says so by closing. */
+static void await_go(const struct sbx_launch *launch) {
+  struct pollfd fds[2] = {{launch->control, POLLIN, 0}, {launch->host, POLLIN, 0}};
+  struct sbx_order order;
+  while (poll(fds, 2, -1) < 0) continue;
+  if (fds[1].revents || recv(launch->control, &order, sizeof order, 0) != (ssize_t)sizeof order ||
+      order.type != SBX_ORDER_GO)
+    _exit(0);
 }
 
 /* What the supervisor does from here on needs no privilege, but to read a command that is not
@@ -388,6 +405,7 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
   run_steps(&s, early_steps);
   await_request(launch);
   run_steps(&s, late_steps);
+  await_go(launch);
   start_command(&s);
   for (;;) {
     reap(&s);

@@ -40,7 +40,13 @@ struct sbx_report {
   char step[32];
 };
 
-enum sbx_order_type { SBX_ORDER_KILL, SBX_ORDER_SIGNAL, SBX_ORDER_SIGNAL_GROUP, SBX_ORDER_FINISH };
+enum sbx_order_type {
+  SBX_ORDER_GO, /* nothing is executed before it */
+  SBX_ORDER_KILL,
+  SBX_ORDER_SIGNAL,
+  SBX_ORDER_SIGNAL_GROUP,
+  SBX_ORDER_FINISH,
+};
 
 struct sbx_order {
   uint32_t type;

@@ -82,14 +82,14 @@ static int set(const struct sets *sets) {
   return (int)syscall(SYS_capset, &header, data);
 }
 
-/* The kernel says EINVAL past its last capability. A process that holds no capability can't drop
- * from the bounding set, and with no_new_privs nothing that it executes can gain from that set. */
-static int drop_bounding(uint64_t keep, bool powerless) {
-  if (powerless) return 0;
+int sbx_capabilities_bound(uint64_t keep) {
+  struct sets sets;
+  if (get(&sets) < 0) return -1;
+  if (sets.permitted == 0) return 0;
   for (int cap = 0; cap < 64; cap++) {
     if (keep >> cap & 1) continue;
     if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0) continue;
-    return errno == EINVAL && cap > 0 ? 0 : -1;
+    return errno == EINVAL && cap > 0 ? 0 : -1; /* past the kernel's last capability */
   }
   return 0;
 }
@@ -108,7 +108,6 @@ int sbx_capabilities_limit(uint64_t keep) {
     errno = EPERM;
     return -1;
   }
-  if (drop_bounding(keep, sets.permitted == 0) < 0) return -1;
   if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) return -1;
   sets = (struct sets){keep, keep, keep};
   if (set(&sets) < 0) return -1;

@@ -53,6 +53,7 @@ describe("sbxlua run", function()
         { "--policy-json", "[1]", "true" }, { "--policy-json", '{"no_such_field":1}', "true" },
         { "--policy-json", "@/no/such/file", "true" }, { "--quiet=1", "true" }, { "--cwd" },
         { "--sandbox", "macos-seatbelt", "true" }, { "--idle-timeout-ms", "0", "true" },
+        { "--clear-env", "--inherit", "all", "true" },
       }) do
         local got = command(words)
         assert.equal(125, got.status, table.concat(words, " "))

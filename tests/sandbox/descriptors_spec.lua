@@ -10,16 +10,13 @@ local function run(opts)
   return assert(r, tostring(err))
 end
 
-local LIST = "for f in /proc/self/fd/*; do echo $f; done"
-
 describe("descriptors", function()
   for _, policy in ipairs(POLICIES) do
     it("are 0, 1 and 2 alone under " .. policy, function()
       -- held open by the host, without close-on-exec where Lua's io can do it
       local held = { assert(io.open("/etc/passwd")), assert(io.popen("sleep 5", "w")) }
-      local r = run({ "sh", "-c", "ls -l /proc/$$/fd | tail -n +2 | wc -l; ls /proc/$$/fd",
-                      policy = policy })
-      assert.equal("3\n0\n1\n2\n", r.stdout)
+      local r = run({ "sh", "-c", "ls /proc/$$/fd; true", policy = policy })
+      assert.equal("0\n1\n2\n", r.stdout)
       held[1]:close()
     end)
 
@@ -40,8 +37,8 @@ describe("descriptors", function()
       local host, sbx = require "sbxhost", require "sbx"
       for _ = 1, 20 do host.open("secret") end
       for _, policy in ipairs({ "read-only", "danger-full-access" }) do
-        local r = assert(sbx.run({ script = "]] .. LIST .. [[ | wc -l; cat <&7", policy = policy }))
-        print("saw " .. r.stdout)
+        print(assert(sbx.run({ script = "exec 2>&1; ls /proc/$$/fd; cat <&7; true",
+                               policy = policy })).stdout)
       end
     ]], cpath)
     host:wait()

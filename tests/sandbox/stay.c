@@ -1,6 +1,6 @@
 /* Processes that don't want to end. None outlives 60 seconds, whatever becomes of the test.
  *   stay daemon MARKER          two forks, a session of its own, signals ignored
- *   stay chains MARKER COUNT    each forks the next and exits, for ever
+ *   stay chains MARKER COUNT    each forks the next and exits, for 15 seconds
  *   stay bomb MARKER MOST       forks until MOST live
  *   stay stubborn MARKER        ignores every signal, in the foreground
  *   stay group MARKER           children in process groups and sessions of their own */
@@ -41,15 +41,26 @@ static void go_away(void) {
   linger();
 }
 
-static void chain(time_t end) {
+/* As fast as it goes for the first FAST forks of all chains, then slowly: a tree that is not ended
+ * or not reaped must not fill the machine's table of processes. */
+enum { FAST = 6000, PACE_US = 20000, CHAIN_SECONDS = 15 };
+
+static void chain(int *forks) {
   if (fork() > 0) return;
+  time_t end = seconds() + CHAIN_SECONDS;
   ignore_all();
   while (seconds() < end) {
+    if (__atomic_add_fetch(forks, 1, __ATOMIC_RELAXED) > FAST) usleep(PACE_US);
     pid_t pid = fork();
     if (pid > 0) _exit(0);
-    if (pid < 0) usleep(1000);
+    if (pid < 0) usleep(PACE_US);
   }
   _exit(0);
+}
+
+static void chains(int count) {
+  int *forks = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  for (int i = 0; i < count; i++) chain(forks);
 }
 
 static void bomb(int most) {
@@ -76,8 +87,7 @@ int main(int argc, char **argv) {
   if (argc < 3) return 2;
   if (strcmp(argv[1], "daemon") == 0) go_away();
   if (strcmp(argv[1], "group") == 0) groups();
-  if (strcmp(argv[1], "chains") == 0)
-    for (int i = 0; i < atoi(argv[3]); i++) chain(seconds() + 60);
+  if (strcmp(argv[1], "chains") == 0) chains(atoi(argv[3]));
   if (strcmp(argv[1], "bomb") == 0) bomb(atoi(argv[3]));
   if (strcmp(argv[1], "stubborn") == 0) {
     ignore_all();

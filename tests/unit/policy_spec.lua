@@ -297,7 +297,8 @@ describe("alternatives", function()
   it("give root over another's workspace three capabilities, else none", function()
     local plan = plan_of(WORKSPACE, { uid = 0 })
     assert.same({ "dac_override", "fowner", "chown" }, plan.alternatives[1].engine.capabilities)
-    assert.equal("full", plan.alternatives[2].engine.id_map)
+    -- a user namespace with one id would give no power over another's files
+    for _, one in ipairs(plan.alternatives) do assert.is_nil(one.engine.namespaces.user) end
     plan = plan_of({ mode = "read-only", writable_roots = { "/mine" } }, { uid = 0 })
     assert.same({}, plan.alternatives[1].engine.capabilities)
     assert.equal("self", plan.alternatives[2].engine.id_map)
