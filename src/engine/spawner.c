@@ -265,11 +265,12 @@ static void farewell(struct spawner *spawner) {
 static bool turn(struct spawner *spawner, struct sbx_received *received) {
   struct pollfd fds[2] = {{SOCKET, POLLIN, 0}, {spawner->host, POLLIN, 0}};
   struct timespec pause = {0, 0};
-  sigset_t none;
+  sigset_t others;
   int64_t until = spares_until(spawner), left = until - sbx_now();
   if (left > 0) pause = (struct timespec){left / 1000000000, left % 1000000000};
-  sigemptyset(&none);
-  int rc = ppoll(fds, 2, until == SBX_NEVER ? NULL : &pause, &none);
+  sigfillset(&others);
+  sigdelset(&others, SIGCHLD);
+  int rc = ppoll(fds, 2, until == SBX_NEVER ? NULL : &pause, &others);
   if (rc == 0) drop_spares(spawner, sbx_now() - SPARE_MS * SBX_MS);
   if (rc <= 0) return true;
   if (fds[1].revents) return false;

@@ -369,11 +369,12 @@ static void wait_for_something(struct supervisor *s) {
   struct pollfd fds[2] = {{s->launch->control, POLLIN, 0}, {s->launch->host, POLLIN, 0}};
   int64_t until = sbx_earlier(sbx_earlier(s->timeout_ns, s->kill_ns), s->linger_ns);
   struct timespec pause = {0, 0};
-  sigset_t none;
+  sigset_t others; /* SIGCHLD alone gets through: nobody else's signal ends or stirs it */
   int64_t left = until == SBX_NEVER ? 0 : until - sbx_now();
   if (left > 0) pause = (struct timespec){left / 1000000000, left % 1000000000};
-  sigemptyset(&none);
-  if (ppoll(fds, 2, until == SBX_NEVER ? NULL : &pause, &none) <= 0) return;
+  sigfillset(&others);
+  sigdelset(&others, SIGCHLD);
+  if (ppoll(fds, 2, until == SBX_NEVER ? NULL : &pause, &others) <= 0) return;
   if (fds[0].revents) read_orders(s);
   if (fds[1].revents) abandon(s);
 }
