@@ -62,14 +62,22 @@ function M.exists(path)
   return M.output("ls -d " .. M.quote(path) .. " 2>/dev/null") ~= ""
 end
 
+-- What a failed test left is removed with the state.
+local directories = setmetatable({}, { __gc = function(list)
+  for directory in pairs(list) do M.remove(directory) end
+end })
+
 --- A new directory that no shipped policy lets a command write: neither below /tmp nor $TMPDIR.
 function M.directory()
-  return (M.output("d=$(mktemp -d /var/tmp/sbx-spec.XXXXXX) && chmod 755 $d && realpath $d")
-          :gsub("\n", ""))
+  local made = M.output("d=$(mktemp -d /var/tmp/sbx-spec.XXXXXX) && chmod 755 $d && realpath $d")
+    :gsub("\n", "")
+  directories[made] = true
+  return made
 end
 
 function M.remove(directory)
   assert(directory:match("^/var/tmp/sbx%-spec%.") or directory:match("/sbx%-programs%."))
+  directories[directory] = nil
   M.shell("chmod -R u+rwX %s; rm -rf %s", directory, directory)
 end
 

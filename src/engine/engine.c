@@ -13,6 +13,7 @@
 
 #include "engine/confinement.h"
 #include "engine/error.h"
+#include "engine/warm.h"
 #include "layers/descriptors.h"
 
 #define STACK_SIZE (64 * 1024)
@@ -25,21 +26,29 @@ struct sbx_engine {
   pid_t owner;  /* a fork of the host must not use its parent's spawner */
   pid_t spawner;
   struct sbx_confinement confinement; /* of the host when it started the spawner */
+  struct sbx_warm warm;
 };
 
 sbx_engine *sbx_engine_new(const char *helper) {
   sbx_engine *engine = calloc(1, sizeof *engine);
   if (!engine) return NULL;
   engine->socket = -1;
+  engine->warm.mounts = -1;
+  for (size_t i = 0; i < SBX_WARM_SPARES; i++) engine->warm.spares[i] = SBX_SPARE_NONE;
   engine->helper = helper ? strdup(helper) : NULL;
   if (!helper || engine->helper) return engine;
   free(engine);
   return NULL;
 }
 
+static void let_go(sbx_engine *engine) {
+  sbx_warm_close(&engine->warm);
+  sbx_fd_close(&engine->socket);
+}
+
 void sbx_engine_free(sbx_engine *engine) {
   if (!engine) return;
-  sbx_fd_close(&engine->socket);
+  let_go(engine);
   free(engine->helper);
   free(engine);
 }
@@ -118,13 +127,14 @@ static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
   engine->owner = getpid();
   engine->spawner = start.spawner;
   sbx_confinement_read(&engine->confinement);
+  sbx_warm_open(&engine->warm);
   return 0;
 }
 
 /* A fork of the host must not use its parent's spawner (security.md 4). */
 static int ready(sbx_engine *engine, struct sbx_error *err) {
   if (engine->socket >= 0 && engine->owner == getpid()) return 0;
-  sbx_fd_close(&engine->socket);
+  let_go(engine);
   return start_spawner(engine, err);
 }
 
@@ -133,10 +143,10 @@ static int ready(sbx_engine *engine, struct sbx_error *err) {
 bool sbx_engine_confirm(sbx_engine *engine) {
   struct sbx_confinement now;
   if (!engine->helper) return true;
-  sbx_confinement_read(&now);
-  if (memcmp(&now, &engine->confinement, sizeof now) == 0 && sbx_confinement_sees(engine->spawner))
+  if (sbx_confinement_read(&now) && memcmp(&now, &engine->confinement, sizeof now) == 0 &&
+      sbx_confinement_sees(engine->spawner))
     return true;
-  sbx_fd_close(&engine->socket);
+  let_go(engine);
   return false;
 }
 
@@ -173,25 +183,41 @@ static int blob_file(const char *blob, size_t size) {
   return fd;
 }
 
-static int send_message(sbx_engine *engine, struct message *message) {
+static int send_message(int socket, const struct message *message) {
   ssize_t sent;
-  do sent = sendmsg(engine->socket, &message->msg, MSG_NOSIGNAL);
+  do sent = sendmsg(socket, &message->msg, MSG_NOSIGNAL);
   while (sent < 0 && errno == EINTR);
   return sent < 0 ? -1 : 0;
 }
 
-static int deliver(sbx_engine *engine, struct message *message, struct sbx_error *err) {
+/* To a supervisor that stands ready: the shortest way. */
+static bool deliver_warm(sbx_engine *engine, const struct message *message,
+                         const struct sbx_layers *layers, int *pidfd) {
+  sbx_warm_collect(&engine->warm, engine->socket);
+  struct sbx_spare *spare = sbx_warm_find(&engine->warm, layers);
+  bool sent = spare && send_message(spare->socket, message) == 0;
+  if (sent) {
+    *pidfd = spare->pidfd;
+    spare->pidfd = -1;
+  }
+  if (spare) sbx_spare_close(spare);
+  return sent;
+}
+
+static int deliver(sbx_engine *engine, const struct message *message,
+                   const struct sbx_layers *layers, int *pidfd, struct sbx_error *err) {
   for (int attempt = 0; attempt < 2; attempt++) {
     if (ready(engine, err) < 0) return -1;
-    if (send_message(engine, message) == 0) return 0;
+    if (deliver_warm(engine, message, layers, pidfd)) return 0;
+    if (send_message(engine->socket, message) == 0) return 0;
     if (errno != EPIPE && errno != ECONNRESET) break;
-    sbx_fd_close(&engine->socket); /* it was killed: once more, with another */
+    let_go(engine); /* it was killed: once more, with another */
   }
   return spawner_failed(err, errno == ENOENT ? EIO : errno, NULL);
 }
 
 static int post(sbx_engine *engine, const sbx_sandbox *sandbox, const struct sbx_wire_head *head,
-                const char *blob, const int fds[4], struct sbx_error *err) {
+                const char *blob, const int fds[4], int *pidfd, struct sbx_error *err) {
   struct sbx_wire_head sent = *head;
   int list[SBX_WIRE_FDS] = {fds[0], fds[1], fds[2]}, file = -1;
   size_t count = 3;
@@ -204,7 +230,7 @@ static int post(sbx_engine *engine, const sbx_sandbox *sandbox, const struct sbx
   struct message message = {.iov = {{&sent, sizeof sent}, {(void *)blob, head->blob_size}}};
   message.msg = (struct msghdr){.msg_iov = message.iov, .msg_iovlen = file < 0 ? 2 : 1};
   add_descriptors(&message, list, count);
-  int rc = deliver(engine, &message, err);
+  int rc = deliver(engine, &message, &head->layers, pidfd, err);
   sbx_fd_close(&file);
   return rc;
 }
@@ -243,5 +269,10 @@ int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
                     const struct sbx_wire_head *head, char *blob, const int fds[4], int *pidfd,
                     struct sbx_error *err) {
   if (!engine->helper) return fork_here(sandbox, head, blob, fds, pidfd, err);
-  return post(engine, sandbox, head, blob, fds, err);
+  return post(engine, sandbox, head, blob, fds, pidfd, err);
+}
+
+void sbx_engine_prepare(sbx_engine *engine, const sbx_sandbox *sandbox) {
+  if (engine->helper && engine->socket >= 0)
+    sbx_warm_order(&engine->warm, engine->socket, &sandbox->layers);
 }

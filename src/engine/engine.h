@@ -5,8 +5,9 @@
 #include "engine/launch.h"
 #include "engine/wire.h"
 
-/* Hands a request over. fds: control, stdout, stderr, stdin or -1; all stay the caller's. With the
- * engine that forks by itself *pidfd becomes that of the supervisor. 0, or -1 and err. */
+/* Hands a request over. fds: control, stdout, stderr, stdin or -1; all stay the caller's. *pidfd
+ * becomes that of the supervisor where it is known at once, else a report brings it. 0, or -1 and
+ * err. */
 int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
                     const struct sbx_wire_head *head, char *blob, const int fds[4], int *pidfd,
                     struct sbx_error *err);
@@ -14,6 +15,9 @@ int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
 /* Whether who was sent to is no freer than this host. Asked after the request is on its way, since
  * the answer takes time; until then the command is held back. When not, that spawner is let go. */
 bool sbx_engine_confirm(sbx_engine *engine);
+
+/* Has a supervisor made for the next command like this one. */
+void sbx_engine_prepare(sbx_engine *engine, const sbx_sandbox *sandbox);
 
 /* The spawner process (sbx-exec --spawner): serves the socket on descriptor 3 until its end. */
 int sbx_spawner_main(void);

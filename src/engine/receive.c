@@ -45,18 +45,18 @@ bool sbx_received_head(const struct sbx_received *received, struct sbx_wire_head
   return head->magic == SBX_WIRE_MAGIC && received->nfds == expected;
 }
 
-int sbx_received_forward(const struct sbx_received *received, int socket) {
+int sbx_send_with(int socket, const void *bytes, size_t size, const int *fds, size_t nfds) {
   char control[CMSG_SPACE(SBX_WIRE_FDS * sizeof(int))] = {0};
-  struct iovec iov = {(void *)received->bytes, received->size};
+  struct iovec iov = {(void *)bytes, size};
   struct msghdr msg = {.msg_iov = &iov,
                        .msg_iovlen = 1,
                        .msg_control = control,
-                       .msg_controllen = CMSG_SPACE(received->nfds * sizeof(int))};
+                       .msg_controllen = CMSG_SPACE(nfds * sizeof(int))};
   struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
   cmsg->cmsg_level = SOL_SOCKET;
   cmsg->cmsg_type = SCM_RIGHTS;
-  cmsg->cmsg_len = CMSG_LEN(received->nfds * sizeof(int));
-  memcpy(CMSG_DATA(cmsg), received->fds, received->nfds * sizeof(int));
+  cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
+  memcpy(CMSG_DATA(cmsg), fds, nfds * sizeof(int));
   return sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 

@@ -19,10 +19,10 @@ struct sbx_received {
 int sbx_receive(int socket, struct sbx_received *received, int flags);
 /* Whether it is a request with all its descriptors, and its head. */
 bool sbx_received_head(const struct sbx_received *received, struct sbx_wire_head *head);
-/* Hands it on as it came: 0, or -1 and errno. */
-int sbx_received_forward(const struct sbx_received *received, int socket);
 void sbx_received_close(struct sbx_received *received); /* its descriptors */
 /* Unpacks it; the descriptors are the launch's from then on, also on failure (-1, errno). */
 int sbx_received_unpack(struct sbx_received *received, struct sbx_launch *launch);
+/* A small message with descriptors (at most SBX_WIRE_FDS): 0, or -1 and errno. */
+int sbx_send_with(int socket, const void *bytes, size_t size, const int *fds, size_t nfds);
 
 #endif

@@ -1,11 +1,12 @@
 #include "engine/spare.h"
 
-#include <sched.h>
-#include <signal.h>
+#include <errno.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "engine/clock.h"
+#include "engine/receive.h"
 #include "layers/descriptors.h"
 
 /* The flags that count before there is a request; the others are the child's. */
@@ -16,22 +17,12 @@ bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b) {
          (a->flags & SET_UP_FLAGS) == (b->flags & SET_UP_FLAGS);
 }
 
-bool sbx_spare_fits(const struct sbx_spare *spare, const struct sbx_layers *layers) {
-  return spare->pid && sbx_spare_same(&spare->layers, layers);
-}
-
-void sbx_spare_release(struct sbx_spare *spare) {
+void sbx_spare_close(struct sbx_spare *spare) {
   sbx_fd_close(&spare->socket);
   sbx_fd_close(&spare->pidfd);
-  *spare = SBX_SPARE_NONE;
 }
 
-void sbx_spare_drop(struct sbx_spare *spare) {
-  if (spare->pid) kill(spare->pid, SIGKILL);
-  sbx_spare_release(spare);
-}
-
-int sbx_spare_make(struct sbx_spare *spare, const struct sbx_layers *layers, int host, int null) {
+pid_t sbx_spare_make(struct sbx_spare *spare, const struct sbx_layers *layers, int host, int null) {
   int pair[2];
   struct sbx_launch launch = {.head = {.layers = *layers},
                               .control = -1,
@@ -48,10 +39,33 @@ int sbx_spare_make(struct sbx_spare *spare, const struct sbx_layers *layers, int
   launch.request_socket = sbx_fd_high(pair[1]);
   spare->layers = *layers;
   spare->made_ns = sbx_now();
-  spare->pid = sbx_launch_start(&launch, &spare->pidfd);
+  pid_t pid = sbx_launch_start(&launch, &spare->pidfd);
   sbx_fd_close(&launch.request_socket);
-  if (spare->pid > 0) return 0;
-  spare->pid = 0;
-  sbx_spare_release(spare);
-  return -1;
+  if (pid < 0) sbx_spare_close(spare);
+  return pid;
+}
+
+/* ---- in the spare ---- */
+
+/* A request may come in the very moment in which the wait ends: no further one is let in, then what
+ * is there already is looked at once more. */
+static int receive_last(int socket, struct sbx_received *received) {
+  shutdown(socket, SHUT_RD);
+  return sbx_receive(socket, received, MSG_DONTWAIT);
+}
+
+static int receive(int socket, struct sbx_received *received) {
+  struct pollfd fd = {socket, POLLIN, 0};
+  int rc;
+  do rc = poll(&fd, 1, SBX_SPARE_MS);
+  while (rc < 0 && errno == EINTR);
+  return rc > 0 ? sbx_receive(socket, received, MSG_DONTWAIT) : receive_last(socket, received);
+}
+
+void sbx_spare_await(struct sbx_launch *launch) {
+  static struct sbx_received received;
+  if (receive(launch->request_socket, &received) != 1) _exit(0);
+  if (!sbx_received_head(&received, &launch->head)) _exit(125);
+  sbx_fd_close(&launch->request_socket);
+  if (sbx_received_unpack(&received, launch) < 0) _exit(125); /* the host sees an end of file */
 }

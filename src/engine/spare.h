@@ -6,20 +6,22 @@
 #include "engine/launch.h"
 
 struct sbx_spare {
-  pid_t pid; /* 0: none */
-  int pidfd, socket;
+  int socket, pidfd; /* where its request goes; -1: none */
   int64_t made_ns;
   struct sbx_layers layers; /* those that are fixed when it is made */
 };
 
-#define SBX_SPARE_NONE ((struct sbx_spare){.pid = 0, .pidfd = -1, .socket = -1})
+#define SBX_SPARE_NONE ((struct sbx_spare){.socket = -1, .pidfd = -1})
 
-/* 0, or -1 and errno. */
-int sbx_spare_make(struct sbx_spare *spare, const struct sbx_layers *layers, int host, int null);
+/* How long it waits; a host that comes later makes a new one. */
+#define SBX_SPARE_MS 30000
+
+/* Forks one: its pid, or -1 and errno. */
+pid_t sbx_spare_make(struct sbx_spare *spare, const struct sbx_layers *layers, int host, int null);
 /* Whether two requests could use the same spare. */
 bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b);
-bool sbx_spare_fits(const struct sbx_spare *spare, const struct sbx_layers *layers);
-void sbx_spare_release(struct sbx_spare *spare); /* it has its request, or is gone */
-void sbx_spare_drop(struct sbx_spare *spare);    /* ends it; idempotent */
+void sbx_spare_close(struct sbx_spare *spare); /* without a request it ends; idempotent */
+/* In the spare: waits for its request and unpacks it. It ends when nobody wants it. */
+void sbx_spare_await(struct sbx_launch *launch);
 
 #endif

@@ -184,6 +184,7 @@ static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct
   if (rc < 0) return REFUSED;
   if (!sbx_engine_confirm(engine)) return OUTDATED;
   send_go(job);
+  sbx_engine_prepare(engine, sandbox);
   rc = await_start(job, request, sandbox->layers.namespaces, err);
   return rc < 0 ? REFUSED : STARTED;
 }
@@ -205,6 +206,7 @@ sbx_job *sbx_spawn(sbx_engine *engine, const sbx_sandbox *sandbox,
     discard(job);
     if (outcome == REFUSED) return NULL;
   }
-  sbx_fail(err, SBX_ERROR_SANDBOX, "spawner", EAGAIN, "this process keeps changing its privileges");
+  sbx_fail(err, SBX_ERROR_SANDBOX, "spawner", EAGAIN,
+           "this process keeps changing, or /proc can't be read");
   return NULL;
 }

@@ -22,10 +22,6 @@
 #define SOCKET 3
 #define FAREWELL_MS 10000
 #define PATIENCE_MS 400
-/* Supervisors that stand ready: how many, and for how long unused. */
-#define SPARES 2
-#define SPARE_MS 30000
-#define SEEN 4
 
 struct supervised {
   pid_t pid;
@@ -36,12 +32,8 @@ struct spawner {
   pid_t host_pid;
   int host; /* pidfd */
   int null;
-  int mounts; /* /proc/self/mountinfo */
   struct supervised *list;
   size_t count, room;
-  struct sbx_spare spares[SPARES];
-  struct sbx_layers seen[SEEN]; /* of recent requests, each kind once */
-  size_t nseen;
 };
 
 /* ---- the supervisors that run ---- */
@@ -83,8 +75,6 @@ static void forget(struct spawner *spawner, pid_t pid, int status) {
     struct supervised dead = spawner->list[i];
     if (dead.pid != pid) continue;
     spawner->list[i] = spawner->list[--spawner->count];
-    for (size_t k = 0; k < SPARES; k++)
-      if (spawner->spares[k].pid == pid) sbx_spare_release(&spawner->spares[k]);
     clean_after(spawner, &dead, status);
     free(dead.cgroup);
     return;
@@ -98,7 +88,9 @@ static bool reap(struct spawner *spawner) {
   for (;;) {
     int status;
     pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
-    if (pid > 0) {
+    if (pid > 0 && WIFSTOPPED(status)) {
+      sbx_tree_let_go(pid, status);
+    } else if (pid > 0) {
       forget(spawner, pid, status);
     } else if (pid == 0 || errno != EINTR) {
       return pid == 0;
@@ -118,16 +110,7 @@ static void report_failure(int control, const char *step, int code, bool layer) 
  * whole PID namespace is gone. */
 static void send_hello(int control, int pidfd) {
   struct sbx_report report = {.type = SBX_REPORT_HELLO};
-  char buffer[CMSG_SPACE(sizeof pidfd)] = {0};
-  struct iovec iov = {&report, sizeof report};
-  struct msghdr msg = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = buffer, .msg_controllen = sizeof buffer};
-  struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-  cmsg->cmsg_level = SOL_SOCKET;
-  cmsg->cmsg_type = SCM_RIGHTS;
-  cmsg->cmsg_len = CMSG_LEN(sizeof pidfd);
-  memcpy(CMSG_DATA(cmsg), &pidfd, sizeof pidfd);
-  sendmsg(control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+  sbx_send_with(control, &report, sizeof report, &pidfd, 1);
 }
 
 static void start(struct spawner *spawner, struct sbx_launch *launch) {
@@ -156,73 +139,42 @@ static void serve_cold(struct spawner *spawner, struct sbx_received *received,
 
 /* ---- spares ---- */
 
-/* A mount made on the host since would be missing in a spare's namespace: poll(2) on mountinfo
- * tells of any change since the last time it was asked (proc_pid_mountinfo(5)). */
-static bool mounts_changed(const struct spawner *spawner) {
-  struct pollfd fd = {spawner->mounts, POLLPRI, 0};
-  return spawner->mounts < 0 || poll(&fd, 1, 0) != 0;
+static int send_offer(const struct sbx_spare *spare) {
+  struct sbx_wire_spare offer = {
+      .magic = SBX_WIRE_SPARE, .made_ns = spare->made_ns, .layers = spare->layers};
+  const int fds[2] = {spare->socket, spare->pidfd};
+  return sbx_send_with(SOCKET, &offer, sizeof offer, fds, 2);
 }
 
-static void drop_spares(struct spawner *spawner, int64_t older_than_ns) {
-  for (size_t i = 0; i < SPARES; i++)
-    if (spawner->spares[i].made_ns <= older_than_ns) sbx_spare_drop(&spawner->spares[i]);
-}
-
-static struct sbx_spare *find_spare(struct spawner *spawner, const struct sbx_layers *layers) {
-  for (size_t i = 0; i < SPARES; i++)
-    if (sbx_spare_fits(&spawner->spares[i], layers)) return &spawner->spares[i];
-  return NULL;
-}
-
-/* The request goes to a supervisor that stands ready, once. */
-static bool serve_warm(struct spawner *spawner, struct sbx_received *received,
-                       const struct sbx_wire_head *head) {
-  if (mounts_changed(spawner)) drop_spares(spawner, SBX_NEVER);
-  struct sbx_spare *spare = find_spare(spawner, &head->layers);
-  if (!spare) return false;
-  bool sent = sbx_received_forward(received, spare->socket) == 0;
-  if (sent) send_hello(received->fds[0], spare->pidfd);
-  sbx_spare_release(spare);
-  if (sent) sbx_received_close(received);
-  return sent;
-}
-
-static bool seen_before(struct spawner *spawner, const struct sbx_layers *layers) {
-  for (size_t i = 0; i < SEEN && i < spawner->nseen; i++)
-    if (sbx_spare_same(&spawner->seen[i], layers)) return true;
-  spawner->seen[spawner->nseen++ % SEEN] = *layers;
-  return false;
-}
-
-/* One for the next command like this one: made while this one runs, and only from the second on,
- * so that a host that runs one command pays for one. */
+/* Made while the command before it runs. Once offered it is the host's: it ends when the host lets
+ * go of its socket, or by itself. */
 static void make_spare(struct spawner *spawner, const struct sbx_layers *layers) {
-  bool again = seen_before(spawner, layers);
-  if (!again || layers->kill == SBX_KILL_CGROUP || find_spare(spawner, layers)) return;
-  struct sbx_spare *oldest = &spawner->spares[0];
-  for (size_t i = 1; i < SPARES; i++)
-    if (spawner->spares[i].made_ns < oldest->made_ns) oldest = &spawner->spares[i];
-  sbx_spare_drop(oldest);
-  if (sbx_spare_make(oldest, layers, spawner->host, spawner->null) < 0) return;
-  if (remember(spawner, oldest->pid, "") < 0) sbx_spare_drop(oldest);
+  struct sbx_spare spare;
+  pid_t pid = sbx_spare_make(&spare, layers, spawner->host, spawner->null);
+  if (pid < 0) return;
+  if (remember(spawner, pid, "") == 0)
+    send_offer(&spare);
+  else
+    kill(pid, SIGKILL);
+  sbx_spare_close(&spare);
 }
 
-static int64_t spares_until(const struct spawner *spawner) {
-  int64_t until = SBX_NEVER;
-  for (size_t i = 0; i < SPARES; i++)
-    if (spawner->spares[i].pid)
-      until = sbx_earlier(until, sbx_deadline(spawner->spares[i].made_ns, SPARE_MS));
-  return until;
+static bool is_order(const struct sbx_received *received, struct sbx_wire_spare *order) {
+  if (received->truncated || received->nfds > 0 || received->size != sizeof *order) return false;
+  memcpy(order, received->bytes, sizeof *order);
+  return order->magic == SBX_WIRE_SPARE;
 }
 
 static void serve(struct spawner *spawner, struct sbx_received *received) {
   struct sbx_wire_head head;
-  if (!sbx_received_head(received, &head) || received->sender != spawner->host_pid) {
+  struct sbx_wire_spare order;
+  bool known = received->sender == spawner->host_pid;
+  if (known && is_order(received, &order))
+    make_spare(spawner, &order.layers);
+  else if (known && sbx_received_head(received, &head))
+    serve_cold(spawner, received, &head);
+  else
     sbx_received_close(received);
-    return;
-  }
-  if (!serve_warm(spawner, received, &head)) serve_cold(spawner, received, &head);
-  make_spare(spawner, &head.layers);
 }
 
 /* ---- the process ---- */
@@ -244,13 +196,36 @@ static int prepare(struct spawner *spawner) {
   spawner->host_pid = peer.pid;
   spawner->host = sbx_pidfd_open(peer.pid);
   spawner->null = sbx_fd_high(open("/dev/null", O_RDWR | O_CLOEXEC));
-  spawner->mounts = sbx_fd_high(open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC));
   return spawner->host < 0 || spawner->null < 0 ? -1 : 0;
+}
+
+static void wait_child_or_host(const struct spawner *spawner, int64_t ms) {
+  struct pollfd fd = {spawner->host, POLLIN, 0};
+  struct timespec pause = {ms / 1000, ms % 1000 * 1000000};
+  sigset_t others;
+  sigfillset(&others);
+  sigdelset(&others, SIGCHLD);
+  ppoll(&fd, 1, ms < 0 ? NULL : &pause, &others);
+}
+
+static bool host_is_gone(const struct spawner *spawner) {
+  struct pollfd fd = {spawner->host, POLLIN, 0};
+  return poll(&fd, 1, 0) != 0;
+}
+
+/* The host has let go of this process and uses another one; the jobs that run here are its own
+ * still. False when none is left. */
+static bool outlast_jobs(struct spawner *spawner) {
+  while (reap(spawner)) {
+    if (host_is_gone(spawner)) return true;
+    wait_child_or_host(spawner, -1);
+  }
+  return false;
 }
 
 /* Each supervisor sees by itself that the host is gone and ends its tree; one that doesn't (it was
  * stopped, say) is ended here, and what it leaves with it. */
-static void farewell(struct spawner *spawner) {
+static void end_jobs(struct spawner *spawner) {
   struct timespec pause = {0, 1000000};
   int64_t now = sbx_now(), patience = sbx_deadline(now, PATIENCE_MS);
   int64_t until = sbx_deadline(now, FAREWELL_MS);
@@ -261,33 +236,26 @@ static void farewell(struct spawner *spawner) {
   }
 }
 
-/* Waits for a request, a child's end, or the age of a spare. False: the host is gone. */
+/* Waits for a request or a child's end. False: the host is gone. */
 static bool turn(struct spawner *spawner, struct sbx_received *received) {
   struct pollfd fds[2] = {{SOCKET, POLLIN, 0}, {spawner->host, POLLIN, 0}};
-  struct timespec pause = {0, 0};
   sigset_t others;
-  int64_t until = spares_until(spawner), left = until - sbx_now();
-  if (left > 0) pause = (struct timespec){left / 1000000000, left % 1000000000};
   sigfillset(&others);
   sigdelset(&others, SIGCHLD);
-  int rc = ppoll(fds, 2, until == SBX_NEVER ? NULL : &pause, &others);
-  if (rc == 0) drop_spares(spawner, sbx_now() - SPARE_MS * SBX_MS);
-  if (rc <= 0) return true;
+  if (ppoll(fds, 2, NULL, &others) <= 0) return true;
   if (fds[1].revents) return false;
-  rc = sbx_receive(SOCKET, received, MSG_DONTWAIT);
+  int rc = sbx_receive(SOCKET, received, MSG_DONTWAIT);
   if (rc > 0) serve(spawner, received);
   return rc != 0;
 }
 
 int sbx_spawner_main(void) {
   static struct sbx_received received;
-  struct spawner spawner = {.host = -1, .null = -1, .mounts = -1};
-  for (size_t i = 0; i < SPARES; i++) spawner.spares[i] = SBX_SPARE_NONE;
+  struct spawner spawner = {.host = -1, .null = -1};
   if (prepare(&spawner) < 0) return 125;
   do reap(&spawner);
   while (turn(&spawner, &received));
   close(SOCKET);
-  drop_spares(&spawner, SBX_NEVER);
-  farewell(&spawner);
+  if (outlast_jobs(&spawner)) end_jobs(&spawner);
   return 0;
 }

@@ -14,7 +14,7 @@
 
 #include "engine/child.h"
 #include "engine/clock.h"
-#include "engine/receive.h"
+#include "engine/spare.h"
 #include "engine/tree.h"
 #include "layers/capabilities.h"
 #include "layers/cgroup.h"
@@ -202,16 +202,6 @@ static void run_steps(struct supervisor *s, const struct step *step) {
     if (step->run(s) < 0) fail(s, step->name, errno, true);
 }
 
-/* A spare waits for the rest of its launch; end of file means that it is not wanted any more. */
-static void await_request(struct sbx_launch *launch) {
-  static struct sbx_received received;
-  if (!launch->request_socket) return;
-  if (sbx_receive(launch->request_socket, &received, 0) != 1) _exit(0);
-  if (!sbx_received_head(&received, &launch->head)) _exit(125);
-  sbx_fd_close(&launch->request_socket);
-  if (sbx_received_unpack(&received, launch) < 0) _exit(125); /* the host sees an end of file */
-}
-
 /* The host may still find that it must not use this process: it says so by closing. */
 static void await_go(const struct sbx_launch *launch) {
   struct pollfd fds[2] = {{launch->control, POLLIN, 0}, {launch->host, POLLIN, 0}};
@@ -277,7 +267,9 @@ static void reap(struct supervisor *s) {
   int status;
   for (;;) {
     pid_t pid = waitpid(-1, &status, WNOHANG | __WALL);
-    if (pid > 0) {
+    if (pid > 0 && WIFSTOPPED(status)) {
+      sbx_tree_let_go(pid, status);
+    } else if (pid > 0) {
       note(s, pid, status);
     } else if (pid == 0 || errno != EINTR) {
       s->others = pid == 0;
@@ -404,7 +396,7 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
                          .linger_ns = SBX_NEVER};
   prctl(PR_SET_NAME, "sbx-supervisor", 0, 0, 0);
   run_steps(&s, early_steps);
-  await_request(launch);
+  if (launch->request_socket) sbx_spare_await(launch);
   run_steps(&s, late_steps);
   await_go(launch);
   start_command(&s);

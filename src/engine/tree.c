@@ -4,8 +4,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define DEPTH_MAX 256
@@ -79,4 +82,11 @@ int sbx_tree_signal(int signal, bool (*spare)(void *context, pid_t pid), void *c
   struct walk walk = {.signal = signal, .spare = spare, .context = context};
   visit(&walk, getpid());
   return walk.count;
+}
+
+void sbx_tree_let_go(pid_t pid, int status) {
+  int sig = WSTOPSIG(status);
+  /* execve of a traced process stops it with a SIGTRAP that nobody sent (ptrace(2)). */
+  if (sig == SIGTRAP) sig = 0;
+  ptrace(PTRACE_DETACH, pid, NULL, (void *)(intptr_t)sig);
 }

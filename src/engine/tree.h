@@ -12,4 +12,8 @@ int sbx_tree_signal(int signal, bool (*spare)(void *context, pid_t pid), void *c
 /* Whether the kernel lists children (CONFIG_PROC_CHILDREN) and /proc is there. */
 bool sbx_tree_visible(void);
 
+/* A child that made its parent its tracer (PTRACE_TRACEME) has stopped for a signal: it goes on,
+ * with the signal, as if nobody traced it. Without this a wait would take the stop for its end. */
+void sbx_tree_let_go(pid_t pid, int status);
+
 #endif

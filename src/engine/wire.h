@@ -19,6 +19,16 @@ struct sbx_wire_head {
 };
 /* The blob: filter instructions, then NUL-terminated strings: argv, env, candidates, cwd, cgroup */
 
+/* Spares: the host orders one from the spawner, which offers it when it is made, with the socket
+ * that takes its request and a pidfd of it. Both messages are this. */
+#define SBX_WIRE_SPARE 0x73786273u
+
+struct sbx_wire_spare {
+  uint32_t magic, reserved;
+  int64_t made_ns; /* before it was forked */
+  struct sbx_layers layers;
+};
+
 enum sbx_report_type {
   SBX_REPORT_HELLO,
   SBX_REPORT_FAILED,

@@ -87,8 +87,9 @@ describe("the seed's row", function()
   end)
 
   it("reading: both streams to their end past every limit", function()
-    local r = assert(sbx.run({ "sh", "-c", "head -c 3000000 /dev/zero; head -c 3000000 /dev/zero >&2;"
-                               .. " echo end", max_output_bytes = 100, max_output_deltas = 1,
+    local r = assert(sbx.run({ "sh", "-c", "head -c 3000000 /dev/zero;"
+                               .. " head -c 3000000 /dev/zero >&2; echo end",
+                               max_output_bytes = 100, max_output_deltas = 1,
                                on_output = function() end }))
     assert.equal("end\n", r.stdout:sub(-4))
     assert.equal(3000004 - 100, r.truncated.stdout)

@@ -51,7 +51,8 @@ describe("a cap", function()
   end
 
   it("holds for each stream and for both together", function()
-    local r = run({ "sh", "-c", "cat numbers; cat numbers >&2", cwd = dir, max_output_bytes = 9999 })
+    local r = run({ "sh", "-c", "cat numbers; cat numbers >&2", cwd = dir,
+                    max_output_bytes = 9999 })
     check_cut(whole, r.stdout, r.truncated.stdout, 9999)
     check_cut(whole, r.stderr, r.truncated.stderr, 9999)
     assert.equal(9999, #r.aggregated_output)

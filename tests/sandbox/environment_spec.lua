@@ -8,7 +8,8 @@ local function seen(dir, variables, opts)
   for name, value in pairs(variables) do
     words[#words + 1] = name .. "=" .. support.quote(value)
   end
-  support.write(dir .. "/env.sh", "export " .. table.concat(words, " ") .. "\nexec lua5.4 host2.lua")
+  support.write(dir .. "/env.sh",
+                "export " .. table.concat(words, " ") .. "\nexec lua5.4 host2.lua")
   support.write(dir .. "/host2.lua", ([[
     local sbx = require "sbx"
     local opts = %s

@@ -10,7 +10,8 @@ for name in support.output(files .. " list"):gmatch("%S+") do CHANGES[#CHANGES +
 -- one set of victims for each change, so that one run can try all
 local function prepare(base)
   support.shell([[mkdir %s; cd %s; for name in $(%s list); do
-    mkdir $name; cd $name; mkdir empty; echo content >file; echo other >other; ln -s file link; cd ..
+    mkdir $name; cd $name
+    mkdir empty; echo content >file; echo other >other; ln -s file link; cd ..
   done]], base, base, files)
 end
 
