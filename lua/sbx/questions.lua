@@ -79,6 +79,8 @@ function M.fs(world, own)
     lstat = function(path) return asked:ask("lstat", path) end,
     realpath = function(path) return places[path] or asked:realpath(path) end,
     read = function(path) return asked:read(path) end,
+    -- a core without it tells links that lead through links by their first alone
+    readlink = world.readlink and function(path) return asked:ask("readlink", path) end,
   }
 end
 

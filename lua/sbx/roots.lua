@@ -2,13 +2,13 @@
 -- rules the landlock tier can't hold. Everything of the file system is asked of `ctx.fs`.
 
 local errors = require "sbx.errors"
+local links = require "sbx.links"
 local paths = require "sbx.paths"
 local platform = require "sbx.platform"
+local protected = require "sbx.protected"
 local sources = require "sbx.sources"
 
 local M = {}
-
-M.PROTECTED = { ".git", ".codex", ".agents" }
 
 ---------------------------------------------------------------------------------------------------
 -- Asking
@@ -44,15 +44,6 @@ function M.asker(fs)
     return found or nil
   end
   return ask, asked
-end
-
--- The real path of what may be missing: that of the nearest parent that is there, and the rest.
-local function real_or_future(ask, path)
-  local real = ask("realpath", path)
-  if real then return real, true end
-  local parent, name = paths.split(path)
-  if not parent then return path, false end
-  return paths.clean(paths.join((real_or_future(ask, parent)), name)), false
 end
 
 ---------------------------------------------------------------------------------------------------
@@ -92,6 +83,15 @@ local function list_of(policy, field)
   return list.replace or list
 end
 
+-- Which of them the command could change is known once all writable roots are.
+local function note_links(work, field, text, real, source)
+  for _, link in ipairs(links.of(work.ask, text)) do
+    work.links[#work.links + 1] = {
+      link = link, field = field, text = text, path = real, source = source,
+    }
+  end
+end
+
 -- One entry as a path; nil, nil where it was skipped and listed; nil, err where it is wrong.
 local function place(work, field, entry, source, property)
   local path, unset, problem = paths.expand(entry, work.ctx)
@@ -100,7 +100,8 @@ local function place(work, field, entry, source, property)
     note(work, property, string.format("%s %q: ${%s} is not set", field, entry, unset))
     return nil
   end
-  local real, there = real_or_future(work.ask, path)
+  local real, there = links.real_or_future(work.ask, path)
+  if there then note_links(work, field, path, real, source) end
   return { path = real, source = source, entry = entry, there = there }
 end
 
@@ -258,77 +259,33 @@ local function readable(work)
 end
 
 ---------------------------------------------------------------------------------------------------
--- Protected names
+-- Links
 
--- A `.git` that is a file names the directory with the repository in it.
-local function gitdir(work, path, directory)
-  local text = work.ask("read", path)
-  local named = text and text:match("^gitdir: *([^\r\n]+)")
-  if not named then return nil end
-  return (real_or_future(work.ask, paths.clean(paths.join(directory, named))))
+local MEANT = {
+  cwd = "write cwd = %q if that is meant",
+  ["$TMPDIR"] = "set TMPDIR to %q if that is meant, or write exclude_tmpdir_env_var = true",
+}
+
+-- Links outside all writable roots mean their target; one inside is whatever an earlier command
+-- made of it.
+local function check_link(work, one)
+  for _, base in ipairs(work.writable) do
+    if paths.inside(base.path, one.link) then
+      local meant = (MEANT[one.field] or "write %q if that is meant"):format(one.path)
+      return fail(one.source, string.format("%s %q leads through the symbolic link %s, which a"
+                  .. " command could have made (it lies in the writable root %s): %s", one.field,
+                  one.text, one.link, base.path, meant))
+    end
+  end
+  return true
 end
 
-local function protect_name(work, list, directory, name, source)
-  local path = paths.clean(paths.join(directory, name))
-  local real = work.ask("realpath", path)
-  local found = real and work.ask("stat", real)
-  add_once(list, { path = path, source = source, exists = real ~= nil })
-  if real and real ~= path then
-    add_once(list, { path = real, source = source, exists = true, link = path })
+local function check_links(work)
+  for _, one in ipairs(work.links) do
+    local ok, err = check_link(work, one)
+    if not ok then return nil, err end
   end
-  if name == ".git" and found and found.type == "file" then
-    local target = gitdir(work, real, directory)
-    if target then
-      add_once(list, { path = target, source = source, exists = true, pointer = path })
-    end
-  end
-end
-
--- Names, each once, with where it was written first.
-local function protected_names(policy)
-  local list = {}
-  if policy.protect == nil and policy.mode ~= "danger-full-access" then
-    for _, name in ipairs(M.PROTECTED) do
-      list[#list + 1] = { name = name, source = sources.DEFAULT }
-    end
-  end
-  local seen = {}
-  for index, name in ipairs(list_of(policy, "protect")) do
-    local source = source_of(policy, "protect", index)
-    -- full access drops what only the shipped policies name
-    local idle = policy.mode == "danger-full-access" and sources.is_shipped(source)
-    if not seen[name] and not idle then
-      seen[name] = true
-      list[#list + 1] = { name = name, source = source }
-    end
-  end
-  return list
-end
-
-local function tops(work)
-  local list = {}
-  for _, entry in ipairs(work.writable) do
-    if entry.type == "directory" then list[#list + 1] = entry.path end
-  end
-  local cwd = work.ctx.cwd and work.ask("realpath", work.ctx.cwd)
-  for i = 1, cwd and #list or 0 do
-    if paths.inside(list[i], cwd) then
-      list[#list + 1] = cwd
-      break
-    end
-  end
-  return list
-end
-
-local function protect(work)
-  local list = {}
-  work.names, work.tops = protected_names(work.policy), tops(work)
-  for _, directory in ipairs(work.tops) do
-    for _, one in ipairs(work.names) do
-      protect_name(work, list, directory, one.name, one.source)
-    end
-  end
-  return list
+  return true
 end
 
 ---------------------------------------------------------------------------------------------------
@@ -348,7 +305,7 @@ end
 function M.resolve(policy, ctx)
   local ask, asked = M.asker(ctx.fs)
   local work = {
-    policy = policy, ctx = ctx, ask = ask, asked = asked, missing = {}, writable = {},
+    policy = policy, ctx = ctx, ask = ask, asked = asked, missing = {}, writable = {}, links = {},
   }
   local ok, err = take_away(work)
   if ok then ok, err = writable(work) end
@@ -357,10 +314,13 @@ function M.resolve(policy, ctx)
   if err then return nil, err end
   work.writable = drop_equal(work.writable, work.read_only, work.deny_read)
   if work.readable then work.readable = drop_equal(work.readable, work.deny_read) end
-  work.protect = protect(work)
+  ok, err = check_links(work)
+  if not ok then return nil, err end
+  work.names, work.tops = protected.names(policy, source_of), protected.tops(work)
+  work.protect = protected.paths(work)
   return work
 end
 
-M.refuse, M.fail, M.source_of, M.real = refuse, fail, source_of, real_or_future
+M.refuse, M.fail, M.source_of, M.real = refuse, fail, source_of, links.real_or_future
 
 return M

@@ -52,27 +52,35 @@ void sbx_capture_took(struct sbx_capture *capture, size_t size) {
   if (capture->ring == (size_t)capture->cap - head_size(capture)) capture->ring = 0;
 }
 
-int sbx_capture_add(struct sbx_capture *capture, const char *bytes, size_t size) {
+void sbx_capture_drop(struct sbx_capture *capture, size_t size) {
+  capture->total += size;
+}
+
+void sbx_capture_add(struct sbx_capture *capture, const char *bytes, size_t size) {
   while (size > 0) {
     size_t part = size;
     char *room = sbx_capture_room(capture, &part);
-    if (!room) return -1;
+    if (!room) {
+      sbx_capture_drop(capture, size);
+      return;
+    }
     memcpy(room, bytes, part);
     sbx_capture_took(capture, part);
     bytes += part;
     size -= part;
   }
-  return 0;
 }
 
-int sbx_capture_copy(struct sbx_capture *to, const struct sbx_capture *from) {
+void sbx_capture_copy(struct sbx_capture *to, const struct sbx_capture *from) {
   char *data = malloc(from->size ? from->size : 1);
-  if (!data) return -1;
+  if (!data) {
+    sbx_capture_drop(to, (size_t)from->total);
+    return;
+  }
   if (from->length) memcpy(data, from->data, from->length);
   free(to->data);
   *to = *from;
   to->data = data;
-  return 0;
 }
 
 uint64_t sbx_capture_dropped(const struct sbx_capture *capture) {

@@ -20,9 +20,11 @@ void sbx_capture_init(struct sbx_capture *capture, uint64_t cap);
 /* A place for up to *size bytes (made smaller), or NULL: out of memory. */
 char *sbx_capture_room(struct sbx_capture *capture, size_t *size);
 void sbx_capture_took(struct sbx_capture *capture, size_t size);
-/* Copies bytes that were read elsewhere. -1: out of memory. */
-int sbx_capture_add(struct sbx_capture *capture, const char *bytes, size_t size);
-int sbx_capture_copy(struct sbx_capture *to, const struct sbx_capture *from);
+/* Copies bytes that were read elsewhere; without memory they count as left out. */
+void sbx_capture_add(struct sbx_capture *capture, const char *bytes, size_t size);
+void sbx_capture_copy(struct sbx_capture *to, const struct sbx_capture *from);
+/* Bytes that came and are not kept. */
+void sbx_capture_drop(struct sbx_capture *capture, size_t size);
 uint64_t sbx_capture_dropped(const struct sbx_capture *capture);
 /* The kept bytes in order, in one piece; nothing may be added after it. */
 const char *sbx_capture_linear(struct sbx_capture *capture, size_t *size);

@@ -13,14 +13,13 @@
 #include <unistd.h>
 
 #include "engine/clock.h"
+#include "engine/output.h"
 #include "layers/descriptors.h"
 
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424
 #endif
 
-#define LIVE_PIECE 8192
-#define READ_PIECE (256 * 1024)
 #define DRAIN_TIMES 10
 /* A supervisor that doesn't answer an order to kill by then is killed itself. */
 #define OVERDUE_MS 15000
@@ -59,14 +58,19 @@ int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid) 
   return size == (ssize_t)sizeof *report ? 1 : -1;
 }
 
+static void tree_ended(struct sbx_job *job) {
+  job->done_ns = sbx_now();
+  sbx_output_last(job);
+}
+
 static void read_reports(struct sbx_job *job) {
   struct sbx_report report;
   int rc;
   while (job->control >= 0 && (rc = sbx_job_receive(job, &report, NULL)) != 0) {
     if (rc < 0) {
       job->lost = !job->done;
-      job->done_ns = job->done ? job->done_ns : sbx_now();
       sbx_fd_close(&job->control);
+      if (job->lost) tree_ended(job);
       return;
     }
     if (report.type == SBX_REPORT_EXITED) {
@@ -75,8 +79,8 @@ static void read_reports(struct sbx_job *job) {
       job->end = report;
     } else if (report.type == SBX_REPORT_DONE) {
       job->done = true;
-      job->done_ns = sbx_now();
       job->end = report;
+      tree_ended(job);
     }
   }
 }
@@ -87,69 +91,34 @@ static void order(struct sbx_job *job, enum sbx_order_type type, int sig, int64_
   send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-/* ---- output ---- */
-
-static bool all_read(const struct sbx_job *job) {
-  return job->out[0].fd < 0 && job->out[1].fd < 0;
-}
-
-/* As long as one stream alone has bytes, both together are that stream. */
-static int keep_both(struct sbx_job *job, int which, const char *bytes, size_t size) {
-  struct sbx_capture *other = &job->out[1 - which].capture;
-  if (!job->is_both) {
-    if (other->total == 0) return 0;
-    if (sbx_capture_copy(&job->both, other) < 0) return -1;
-    job->is_both = true;
-  }
-  return sbx_capture_add(&job->both, bytes, size);
-}
-
-static void end_stream(struct sbx_stream_state *stream) {
-  sbx_fd_close(&stream->fd);
-  stream->ended = true;
-}
-
-/* Reads one piece: its size (0 at the end of the stream), with *text at it. */
-static size_t read_piece(struct sbx_job *job, int which, const char **text) {
-  struct sbx_stream_state *stream = &job->out[which];
-  size_t room = job->live ? LIVE_PIECE : READ_PIECE;
-  char *at = sbx_capture_room(&stream->capture, &room);
-  stream->ready = false;
-  if (!at) return 0; /* no memory now: tried again at the next turn */
-  ssize_t size = read(stream->fd, at, room);
-  if (size < 0 && (errno == EINTR || errno == EAGAIN)) return 0;
-  if (size <= 0) {
-    end_stream(stream);
-    return 0;
-  }
-  /* Before the first of this stream is counted: what came until now is the other's alone. */
-  keep_both(job, which, at, (size_t)size);
-  sbx_capture_took(&stream->capture, (size_t)size);
-  job->last_ns = sbx_now();
-  *text = at;
-  return (size_t)size;
-}
-
 /* ---- waiting ---- */
 
 static bool waits_for_zap(const struct sbx_job *job) {
   return (job->lost || (job->done && job->end.zap)) && !job->gone && job->pidfd >= 0;
 }
 
+static bool is_over(const struct sbx_job *job) {
+  return job->done || job->lost;
+}
+
+/* While somebody who is left holds the output: so long after its last byte, ten times that in all.
+ * Once the tree is gone the bytes are limited instead (sbx_output_last), not the time that a slow
+ * reader takes for them. */
 static int64_t drain_deadline(const struct sbx_job *job) {
-  int64_t since = job->done || job->lost ? job->done_ns : job->exited_ns;
+  int64_t since = is_over(job) ? job->done_ns : job->exited_ns;
   int64_t last = job->last_ns > since ? job->last_ns : since;
-  return sbx_earlier(sbx_deadline(last, job->drain_ms),
-                     sbx_deadline(since, job->drain_ms * DRAIN_TIMES));
+  int64_t quiet = sbx_deadline(last, job->drain_ms);
+  if (is_over(job)) return quiet;
+  return sbx_earlier(quiet, sbx_deadline(since, job->drain_ms * DRAIN_TIMES));
 }
 
 /* When something is due that no descriptor will tell. */
 static int64_t next_deadline(const struct sbx_job *job) {
   if (job->ended) return 0;
-  if ((job->done || job->lost || (job->exited && !job->finishing)) && !all_read(job))
-    return drain_deadline(job);
-  if (job->exited && !job->finishing) return 0;
-  if (job->done || job->lost) return waits_for_zap(job) ? SBX_NEVER : 0;
+  bool read = sbx_output_ended(job);
+  if (is_over(job) && read) return waits_for_zap(job) ? SBX_NEVER : 0;
+  if (is_over(job)) return drain_deadline(job);
+  if (job->exited && !job->finishing) return read ? 0 : drain_deadline(job);
   int64_t idle = job->idle || job->exited ? SBX_NEVER : sbx_deadline(job->last_ns, job->idle_ms);
   return sbx_earlier(idle, job->until_ns);
 }
@@ -233,10 +202,7 @@ static void fill_result(struct sbx_job *job) {
   result->setup_ms = (double)(job->started_ns - job->sent_ns) / 1e6;
   result->leftover = job->end.leftover;
   result->usage = job->end.usage;
-  for (int i = 0; i < 2; i++) result->dropped[i] = sbx_capture_dropped(&job->out[i].capture);
-  const struct sbx_capture *both = &job->both;
-  if (!job->is_both) both = &job->out[job->out[0].capture.total == 0].capture;
-  result->dropped[SBX_AGGREGATED] = sbx_capture_dropped(both);
+  sbx_output_dropped(job, result->dropped);
 }
 
 static void close_all(struct sbx_job *job) {
@@ -246,7 +212,7 @@ static void close_all(struct sbx_job *job) {
   sbx_fd_close(&job->pidfd);
   sbx_stdin_free(&job->in);
   for (int i = 0; i < 2; i++)
-    if (job->out[i].fd >= 0) end_stream(&job->out[i]);
+    if (job->out[i].fd >= 0) sbx_output_end(&job->out[i]);
 }
 
 static void kill_supervisor(struct sbx_job *job) {
@@ -255,33 +221,35 @@ static void kill_supervisor(struct sbx_job *job) {
 }
 
 static void expire(struct sbx_job *job, int64_t now) {
-  if (job->done || job->lost || job->exited) return;
+  if (is_over(job)) return;
   if (now >= job->until_ns) kill_supervisor(job);
-  if (!job->idle && now >= sbx_deadline(job->last_ns, job->idle_ms)) {
-    job->idle = true;
-    order(job, SBX_ORDER_KILL, 0, 0);
-    job->until_ns = sbx_earlier(job->until_ns, sbx_deadline(now, OVERDUE_MS));
-  }
+  if (job->exited || job->idle || now < sbx_deadline(job->last_ns, job->idle_ms)) return;
+  job->idle = true;
+  order(job, SBX_ORDER_KILL, 0, 0);
+  job->until_ns = sbx_earlier(job->until_ns, sbx_deadline(now, OVERDUE_MS));
 }
 
-/* Moves the job on after a look; true once it has ended. */
-static bool advance(struct sbx_job *job) {
+/* The command has ended and others are left: nothing of theirs is waited for, or it was enough. */
+static void end_leftover(struct sbx_job *job, int64_t now) {
+  if (!job->exited || job->finishing || is_over(job)) return;
+  if (!sbx_output_ended(job) && now < drain_deadline(job)) return;
+  job->finishing = true;
+  order(job, SBX_ORDER_FINISH, 0, 0);
+  job->until_ns = sbx_deadline(now, OVERDUE_MS);
+}
+
+/* Moves the job on; what is due comes before what is ready, or a writer that never pauses would put
+ * it off for ever. */
+static void advance(struct sbx_job *job) {
   int64_t now = sbx_now();
-  if (job->out[0].ready || job->out[1].ready) return false;
   expire(job, now);
-  bool quiet = all_read(job);
-  if (!quiet && (job->exited || job->done || job->lost)) quiet = now >= drain_deadline(job);
-  if (!quiet) return false;
-  if (job->exited && !job->done && !job->lost && !job->finishing) {
-    job->finishing = true;
-    order(job, SBX_ORDER_FINISH, 0, 0);
-    job->until_ns = sbx_deadline(now, OVERDUE_MS);
-  }
-  if (!(job->done || job->lost) || waits_for_zap(job)) return false;
+  end_leftover(job, now);
+  if (job->ended || !is_over(job) || waits_for_zap(job)) return;
+  if (job->out[0].ready || job->out[1].ready) return;
+  if (!sbx_output_ended(job) && now < drain_deadline(job)) return;
   job->ended = true;
   fill_result(job);
   close_all(job);
-  return true;
 }
 
 /* ---- one descriptor for event loops ---- */
@@ -345,7 +313,7 @@ static enum sbx_event next_event(sbx_job *job, enum sbx_stream *stream, const ch
   for (int i = 0; i < 2; i++) {
     if (!job->out[i].ready) continue;
     *stream = (enum sbx_stream)i;
-    *size = read_piece(job, i, text);
+    *size = sbx_output_read(job, i, text);
     if (*size > 0) return SBX_EVENT_OUTPUT;
   }
   for (int i = 0; i < 2; i++) {
@@ -359,6 +327,7 @@ static enum sbx_event next_event(sbx_job *job, enum sbx_stream *stream, const ch
 
 enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **text,
                             size_t *size) {
+  advance(job);
   for (bool looked = false;; looked = true) {
     enum sbx_event event;
     while ((event = next_event(job, stream, text, size)) != SBX_EVENT_NONE)
@@ -442,25 +411,7 @@ int sbx_job_signal_group(sbx_job *job, int sig) {
   return send_signal(job, SBX_ORDER_SIGNAL_GROUP, sig);
 }
 
-/* ---- what was kept ---- */
-
-static struct sbx_capture *capture_of(sbx_job *job, enum sbx_stream stream) {
-  if (stream != SBX_AGGREGATED) return &job->out[stream].capture;
-  if (job->is_both) return &job->both;
-  return &job->out[job->out[0].capture.total == 0].capture;
-}
-
-const char *sbx_job_output(sbx_job *job, enum sbx_stream stream, size_t *size) {
-  return sbx_capture_linear(capture_of(job, stream), size);
-}
-
-bool sbx_job_same_output(const sbx_job *job) {
-  return !job->is_both;
-}
-
-void sbx_job_release(sbx_job *job, enum sbx_stream stream) {
-  sbx_capture_free(stream == SBX_AGGREGATED ? &job->both : &job->out[stream].capture);
-}
+/* ---- the end of the object ---- */
 
 static void end_now(struct sbx_job *job) {
   int64_t until = sbx_deadline(sbx_now(), OVERDUE_MS);

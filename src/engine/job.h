@@ -7,9 +7,10 @@
 #include "engine/wire.h"
 
 struct sbx_stream_state {
-  int fd;     /* read end, or -1: not captured, or at its end */
-  bool ready; /* poll said so, not read since */
-  bool ended; /* end of file came and was not told yet (live) */
+  int fd;      /* read end, or -1: not captured, or at its end */
+  bool ready;  /* poll said so, not read since */
+  bool ended;  /* end of file came and was not told yet (live) */
+  size_t left; /* how much more is taken once the tree is gone; SIZE_MAX before */
   struct sbx_capture capture;
 };
 

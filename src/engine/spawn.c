@@ -94,6 +94,7 @@ static struct sbx_job *new_job(const struct sbx_request *request) {
   job->control = job->pidfd = job->epoll = job->timer = job->in.fd = -1;
   for (int i = 0; i < 2; i++) {
     job->out[i].fd = -1;
+    job->out[i].left = SIZE_MAX;
     sbx_capture_init(&job->out[i].capture, request->max_output_bytes);
   }
   sbx_capture_init(&job->both, request->max_output_bytes);

@@ -23,10 +23,12 @@ sbx_job **sbx_lua_new_job(lua_State *L) {
   return box;
 }
 
+/* Milliseconds, -1 for none; what is past any clock is the longest time that there is. */
 static int64_t opt_ms(lua_State *L, int index) {
   lua_Number ms = luaL_optnumber(L, index, -1);
+  luaL_argcheck(L, ms == ms, index, "not a number of milliseconds");
   if (ms < 0) return -1;
-  return ms > 1e15 ? -1 : (int64_t)(ms + 0.999);
+  return ms > 1e15 ? INT64_C(1000000000000000) : (int64_t)(ms + 0.999);
 }
 
 /* ---- the result ---- */

@@ -5,6 +5,7 @@
 #include "lua/border.h"
 
 #define PLAN "sbx.plan"
+#define CALL_MAX 0xffff
 
 static int plan_gc(lua_State *L) {
   sbx_plan **box = lua_touserdata(L, 1);
@@ -247,10 +248,11 @@ static void read_refusal(lua_State *L, sbx_plan *plan) {
   unsigned nargs = read_args(L, rule, args);
   int value = errno_of(L, rule);
   bool numbered = lua_getfield(L, rule, "call") == LUA_TNUMBER;
-  int number = numbered ? (int)lua_tointeger(L, -1) : -1;
+  lua_Integer number = numbered ? lua_tointeger(L, -1) : -1;
+  if (numbered && (number < 0 || number > CALL_MAX)) sbx_lua_misuse(L, "no such system call");
   const char *name = numbered ? NULL : lua_tostring(L, -1);
   if (!numbered && !name) sbx_lua_misuse(L, "a filter rule needs a call");
-  must(L, sbx_plan_refuse(plan, name, number, value, args, nargs));
+  must(L, sbx_plan_refuse(plan, name, (int)number, value, args, nargs));
   lua_pop(L, 1);
 }
 

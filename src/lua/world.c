@@ -10,7 +10,7 @@
 #include "lua/border.h"
 
 #define WORLD "sbx.world"
-#define READ_MAX (64 * 1024)
+#define READ_MAX (1024 * 1024)
 
 enum question { ASK_STAT, ASK_LSTAT, ASK_REALPATH, ASK_READ };
 
@@ -56,15 +56,28 @@ static void ask_realpath(const char *path, struct answer *answer) {
   answer->size = answer->found ? strlen(answer->text) : 0;
 }
 
-/* A pointer that is longer than this is no pointer. */
+/* One byte more than is taken tells that there is more: a file is read whole or not at all. */
+static ssize_t read_all(int fd, char *into) {
+  size_t used = 0;
+  while (used <= READ_MAX) {
+    ssize_t size = read(fd, into + used, READ_MAX + 1 - used);
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) return size < 0 ? -1 : (ssize_t)used;
+    used += (size_t)size;
+  }
+  return -1;
+}
+
 static void ask_read(const char *path, struct answer *answer) {
   struct stat st;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return;
-  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (answer->text = malloc(READ_MAX))) {
-    ssize_t size = read(fd, answer->text, READ_MAX);
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (answer->text = malloc(READ_MAX + 1))) {
+    ssize_t size = read_all(fd, answer->text);
     answer->found = size >= 0;
     answer->size = size > 0 ? (size_t)size : 0;
+    char *fitting = realloc(answer->text, answer->size + 1);
+    if (fitting) answer->text = fitting;
   }
   close(fd);
 }
