@@ -5,8 +5,9 @@
  * sbx_job_pump() take its output; sbx_job_kill() ends its whole tree. Nothing is global: no signal
  * handler, no SIGCHLD, no thread; an engine and its jobs belong to one thread at a time.
  *
- * All functions that can fail take a struct sbx_error, which they fill; they return 0 or a pointer
- * on success and -1 or NULL on failure. Strings in a plan or request are copied. */
+ * Functions that can fail return 0 or a pointer on success and -1 or NULL on failure; those that
+ * take a struct sbx_error fill it (it may be NULL), the others set errno (ENOMEM, E2BIG for a plan
+ * of more than 16 MiB, EINVAL). Strings in a plan or request are copied. */
 #ifndef SBX_H
 #define SBX_H
 
@@ -89,6 +90,7 @@ SBX_API int sbx_plan_landlock_path(sbx_plan *plan, const char *path, uint64_t ac
 SBX_API int sbx_plan_refuse(sbx_plan *plan, const char *name, int number, int errno_value,
                             const struct sbx_arg *args, unsigned nargs);
 SBX_API const void *sbx_plan_bytes(const sbx_plan *plan, size_t *size);
+/* Checks bytes that came from elsewhere. err->kind INVALID_INPUT. */
 SBX_API sbx_plan *sbx_plan_from_bytes(const void *bytes, size_t size, struct sbx_error *err);
 /* Names to bits and numbers; 0 or -1 where there is none. */
 SBX_API uint64_t sbx_landlock_fs_right(const char *name);
@@ -107,6 +109,8 @@ typedef struct sbx_sandbox sbx_sandbox;
 SBX_API sbx_engine *sbx_engine_new(const char *helper);
 SBX_API void sbx_engine_free(sbx_engine *engine);
 
+/* Compiles a plan: rulesets and filters that jobs share. err->kind SANDBOX, step "landlock",
+ * "seccomp", ...: this kernel can't hold it in full. */
 SBX_API sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err);
 SBX_API void sbx_sandbox_free(sbx_sandbox *sandbox);
 
@@ -163,8 +167,14 @@ struct sbx_result {
   uint64_t dropped[3]; /* bytes left out, by stream */
 };
 
+/* Everything captured whole, no time-outs, stdin from /dev/null; argv and env are still to be set.
+ */
+SBX_API void sbx_request_init(struct sbx_request *request);
+/* Starts a job; returns once execve has succeeded or failed. err->kind: INVALID_INPUT (an empty
+ * command), SPAWN (step "execve", "chdir", "descriptors" ...), SANDBOX (step: the layer). */
 SBX_API sbx_job *sbx_spawn(sbx_engine *engine, const sbx_sandbox *sandbox,
                            const struct sbx_request *request, struct sbx_error *err);
+/* The command's pid as the calling process sees it. */
 SBX_API pid_t sbx_job_pid(const sbx_job *job);
 /* One non-blocking turn. For OUTPUT, *text and *size hold until the next call. */
 SBX_API enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **text,
@@ -176,10 +186,13 @@ SBX_API int sbx_job_pump(sbx_job *job, int64_t ms);
 SBX_API int sbx_job_pollfd(sbx_job *job); /* one descriptor for event loops, or -1 and errno */
 SBX_API int64_t sbx_job_timeout(const sbx_job *job); /* ms until step is due, -1: none */
 SBX_API void sbx_job_live(sbx_job *job, bool live);
-SBX_API int sbx_job_write(sbx_job *job, const void *data, size_t size); /* 0, or -1 and errno */
-SBX_API void sbx_job_close_stdin(sbx_job *job);
+/* Queues input, never blocks and raises no SIGPIPE: 0, or -1 and errno (EPIPE, ENOMEM). */
+SBX_API int sbx_job_write(sbx_job *job, const void *data, size_t size);
+SBX_API void sbx_job_close_stdin(sbx_job *job); /* once all that is queued is written */
+/* Ends the whole tree: SIGKILL, after SIGTERM and grace_ms where that is above 0. */
 SBX_API void sbx_job_kill(sbx_job *job, int64_t grace_ms);
-SBX_API int sbx_job_signal(sbx_job *job, int signal); /* 0, or -1 and errno */
+/* To the command alone: 0, or -1 and errno (ESRCH: it has ended; EINVAL: no such signal). */
+SBX_API int sbx_job_signal(sbx_job *job, int signal);
 /* To the command's process group, as a terminal does. */
 SBX_API int sbx_job_signal_group(sbx_job *job, int signal);
 SBX_API bool sbx_job_ended(const sbx_job *job);

@@ -1,9 +1,11 @@
 #include "engine/child.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -82,6 +84,21 @@ static int step_landlock(struct sbx_child *child) {
   return sbx_landlock_restrict(child->launch->ruleset);
 }
 
+/* The host may still find that it must not use this process, and says so by closing. Its answer
+ * takes as long as the steps before this one; the filter could refuse the calls that wait for it.
+ */
+static int step_go(struct sbx_child *child) {
+  const struct sbx_launch *launch = child->launch;
+  struct pollfd fds[2] = {{launch->control, POLLIN, 0}, {launch->host, POLLIN, 0}};
+  struct sbx_order order;
+  while (poll(fds, 2, -1) < 0) continue;
+  errno = ECANCELED;
+  if (fds[1].revents) return -1;
+  ssize_t size = recv(launch->control, &order, sizeof order, 0);
+  errno = ECANCELED;
+  return size == (ssize_t)sizeof order && order.type == SBX_ORDER_GO ? 0 : -1;
+}
+
 static int step_seccomp(struct sbx_child *child) {
   uint32_t count = child->launch->head.layers.filter_count;
   return count == 0 ? 0 : sbx_filter_install(child->launch->filter, count);
@@ -125,6 +142,7 @@ static const struct step {
     {"capabilities", step_capabilities, true},
     {"no_new_privs", step_no_new_privs, true},
     {"landlock", step_landlock, true},
+    {"go", step_go, true},
     {"seccomp", step_seccomp, true},
     {"signals", step_signals, true},
     {"execve", step_execve, false},
@@ -133,6 +151,7 @@ static const struct step {
 ON_OWN_STACK static int run_steps(void *argument) {
   struct sbx_child *child = argument;
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+    prctl(PR_SET_NAME, steps[i].name, 0, 0, 0); /* read by the host when a step hangs */
     if (steps[i].run(child) == 0) continue;
     child->code = errno ? errno : EIO;
     child->step = steps[i].name;

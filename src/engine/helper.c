@@ -108,17 +108,17 @@ static int stand_by(sbx_job *job, int signals) {
 static int run(const struct sbx_helper_request *helper, const sbx_sandbox *sandbox, char **argv,
                char **env) {
   struct sbx_error err = {0};
-  struct sbx_request request = {.argv = (const char *const *)argv,
-                                .arg0 = helper->arg0,
-                                .cwd = *helper->cwd ? helper->cwd : NULL,
-                                .env = (const char *const *)env,
-                                .stdin_mode = SBX_STDIO_FD,
-                                .stdin_fd = 0,
-                                .stdout_fd = 1,
-                                .stderr_fd = 2,
-                                .timeout_ms = -1,
-                                .idle_timeout_ms = -1,
-                                .setup_timeout_ms = helper->setup_timeout_ms};
+  struct sbx_request request;
+  sbx_request_init(&request);
+  request.argv = (const char *const *)argv;
+  request.arg0 = helper->arg0;
+  request.cwd = *helper->cwd ? helper->cwd : NULL;
+  request.env = (const char *const *)env;
+  request.stdin_mode = SBX_STDIO_FD;
+  request.stdin_fd = 0;
+  request.stdout_fd = 1;
+  request.stderr_fd = 2;
+  request.setup_timeout_ms = helper->setup_timeout_ms;
   /* Before the fork: a signal that comes while the tree is set up is forwarded after it. */
   int signals = open_signals();
   sbx_engine *engine = sbx_engine_new(NULL);

@@ -22,7 +22,7 @@
 
 #define DRAIN_TIMES 10
 /* A supervisor that doesn't answer an order to kill by then is killed itself. */
-#define OVERDUE_MS 15000
+#define OVERDUE_MS 4000
 #define POLL_FDS 5
 
 static int watch(struct sbx_job *job, int fd, uint32_t events);
@@ -49,6 +49,10 @@ int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid) 
   struct msghdr msg = {
       .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   ssize_t size = recvmsg(job->control, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  /* Told once, before what still waits, when the other side closed with an order unread (unix(7)).
+   */
+  if (size < 0 && errno == ECONNRESET)
+    size = recvmsg(job->control, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (size < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
     if (c->cmsg_level != SOL_SOCKET) continue;
@@ -85,10 +89,18 @@ static void read_reports(struct sbx_job *job) {
   }
 }
 
+static void kill_supervisor(struct sbx_job *job) {
+  if (job->pidfd >= 0) syscall(SYS_pidfd_send_signal, job->pidfd, SIGKILL, NULL, 0);
+  job->until_ns = SBX_NEVER;
+}
+
+/* A supervisor that takes no orders any more (it was stopped, and its queue is full) is ended where
+ * its end is what the order asks for. */
 static void order(struct sbx_job *job, enum sbx_order_type type, int sig, int64_t grace_ms) {
   struct sbx_order order = {.type = type, .signal = sig, .grace_ms = grace_ms};
   if (job->control < 0 || job->owner != getpid()) return;
-  send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return;
+  if (errno == EAGAIN && (type == SBX_ORDER_KILL || type == SBX_ORDER_FINISH)) kill_supervisor(job);
 }
 
 /* ---- waiting ---- */
@@ -213,11 +225,6 @@ static void close_all(struct sbx_job *job) {
   sbx_stdin_free(&job->in);
   for (int i = 0; i < 2; i++)
     if (job->out[i].fd >= 0) sbx_output_end(&job->out[i]);
-}
-
-static void kill_supervisor(struct sbx_job *job) {
-  if (job->pidfd >= 0) syscall(SYS_pidfd_send_signal, job->pidfd, SIGKILL, NULL, 0);
-  job->until_ns = SBX_NEVER;
 }
 
 static void expire(struct sbx_job *job, int64_t now) {
@@ -350,11 +357,11 @@ int sbx_job_poll(sbx_job *job, int64_t ms) {
   if (has_event(job)) return 1;
   int64_t until = sbx_deadline(sbx_now(), ms), due = next_deadline(job);
   int rc = look(job, sbx_earlier(until, due));
-  if (rc != 0) return rc;
+  if (rc != 0) return rc < 0 ? -1 : 1;
   return due <= until ? 1 : 0;
 }
 
-int sbx_job_pump(sbx_job *job, int64_t ms) {
+static int pump(struct sbx_job *job, int64_t ms) {
   enum sbx_stream stream;
   const char *text;
   size_t size;
@@ -367,6 +374,12 @@ int sbx_job_pump(sbx_job *job, int64_t ms) {
     advance(job);
     if (rc < 0 || (rc == 0 && sbx_now() >= until)) return job->ended;
   }
+}
+
+int sbx_job_pump(sbx_job *job, int64_t ms) {
+  int ended = pump(job, ms);
+  sync_timer(job);
+  return ended;
 }
 
 int64_t sbx_job_timeout(const sbx_job *job) {
@@ -398,7 +411,7 @@ static int send_signal(sbx_job *job, enum sbx_order_type type, int sig) {
   errno = EINVAL;
   if (sig < 1 || sig > 64) return -1;
   errno = ESRCH;
-  if (job->ended || job->done || job->lost || job->exited) return -1;
+  if (job->ended || job->done || job->lost || job->exited || job->owner != getpid()) return -1;
   order(job, type, sig, 0);
   return 0;
 }

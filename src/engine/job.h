@@ -37,8 +37,8 @@ struct sbx_job {
   struct sbx_result result;
 };
 
-/* Reads one report: 1, 0 when none waits, -1 when the supervisor is gone. *pidfd is set when one
- * came along, *pid when the kernel told the sender's. */
+/* Reads one report: 1, 0 when none waits, -1 when the supervisor is gone. A pidfd that came along
+ * is the job's; *pid is set when the kernel told the sender's. */
 int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid);
 
 #endif

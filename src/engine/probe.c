@@ -42,15 +42,14 @@ static int try_in(sbx_engine *engine, const char *helper, const sbx_sandbox *san
                   struct sbx_error *err) {
   const char *const argv[] = {helper, "--noop", NULL};
   const char *const env[] = {NULL};
-  struct sbx_request request = {.argv = argv,
-                                .arg0 = "sbx-exec",
-                                .env = env,
-                                .stdout_fd = -1,
-                                .stderr_fd = -1,
-                                .timeout_ms = TRY_MS,
-                                .idle_timeout_ms = -1,
-                                .setup_timeout_ms = TRY_MS,
-                                .max_output_bytes = 4096};
+  struct sbx_request request;
+  sbx_request_init(&request);
+  request.argv = argv;
+  request.arg0 = "sbx-exec";
+  request.env = env;
+  request.timeout_ms = TRY_MS;
+  request.setup_timeout_ms = TRY_MS;
+  request.max_output_bytes = 4096;
   sbx_job *job = sbx_spawn(engine, sandbox, &request, err);
   if (!job) return -1;
   while (sbx_job_pump(job, -1) == 0) continue;

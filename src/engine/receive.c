@@ -8,6 +8,12 @@
 
 #include "layers/descriptors.h"
 
+/* A spare has closed its standard descriptors: what comes must not take their numbers, which the
+ * command's own will be put over. */
+static void raise_all(struct sbx_received *received) {
+  for (size_t i = 0; i < received->nfds; i++) received->fds[i] = sbx_fd_high(received->fds[i]);
+}
+
 static void take_control(struct sbx_received *received, struct msghdr *msg) {
   for (struct cmsghdr *c = CMSG_FIRSTHDR(msg); c; c = CMSG_NXTHDR(msg, c)) {
     if (c->cmsg_level != SOL_SOCKET) continue;
@@ -18,6 +24,7 @@ static void take_control(struct sbx_received *received, struct msghdr *msg) {
     } else if (c->cmsg_type == SCM_RIGHTS) {
       received->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
       memcpy(received->fds, CMSG_DATA(c), received->nfds * sizeof(int));
+      raise_all(received);
     }
   }
 }

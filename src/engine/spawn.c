@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,7 +22,7 @@
 #endif
 
 /* As the host, the spawner has room for what a supervisor needs past the time-out. */
-#define OVERDUE_MS 15000
+#define OVERDUE_MS 4000
 #define DRAIN_TIMES 10
 
 /* What goes to the other side; all -1 once handed over. */
@@ -127,6 +128,39 @@ static void started(struct sbx_job *job, const struct sbx_report *report, pid_t 
   job->until_ns = sbx_deadline(job->started_ns, bound);
 }
 
+static bool read_line(const char *path, const char *field, char *line, size_t size) {
+  FILE *file = fopen(path, "re");
+  bool found = false;
+  if (!file) return false;
+  while (!found && fgets(line, (int)size, file)) found = strncmp(line, field, strlen(field)) == 0;
+  fclose(file);
+  line[strcspn(line, " \n")] = 0;
+  return found;
+}
+
+/* The step that hangs: the name that the command's process has before execve. */
+static void name_stage(const struct sbx_job *job, char *stage, size_t size) {
+  char path[64], line[128];
+  int supervisor = 0, child = 0;
+  snprintf(stage, size, "supervisor");
+  snprintf(path, sizeof path, "/proc/self/fdinfo/%d", job->pidfd);
+  FILE *file = job->pidfd >= 0 ? fopen(path, "re") : NULL;
+  if (!file) return;
+  while (fgets(line, sizeof line, file)) sscanf(line, "Pid: %d", &supervisor);
+  fclose(file);
+  snprintf(path, sizeof path, "/proc/%d/task/%d/children", supervisor, supervisor);
+  if (!read_line(path, "", line, sizeof line) || (child = atoi(line)) <= 0) return;
+  snprintf(path, sizeof path, "/proc/%d/comm", child);
+  if (read_line(path, "", line, sizeof line)) snprintf(stage, size, "%.20s", line);
+}
+
+static int timed_out(const struct sbx_job *job, struct sbx_error *err) {
+  char stage[32], detail[64];
+  name_stage(job, stage, sizeof stage);
+  snprintf(detail, sizeof detail, "the step that hung is %s", stage);
+  return sbx_fail(err, SBX_ERROR_SANDBOX, "setup_timeout", ETIMEDOUT, detail);
+}
+
 /* 0 once execve has succeeded. */
 static int await_start(struct sbx_job *job, const struct sbx_request *request, uint32_t namespaces,
                        struct sbx_error *err) {
@@ -144,8 +178,7 @@ static int await_start(struct sbx_job *job, const struct sbx_request *request, u
     }
     if (rc > 0) continue;
     int64_t left = until == SBX_NEVER ? -1 : (until - sbx_now() + SBX_MS - 1) / SBX_MS;
-    if (until != SBX_NEVER && left <= 0)
-      return sbx_fail(err, SBX_ERROR_SANDBOX, "setup_timeout", ETIMEDOUT, NULL);
+    if (until != SBX_NEVER && left <= 0) return timed_out(job, err);
     poll(&fd, 1, left > INT32_MAX ? INT32_MAX : (int)left);
   }
 }
@@ -190,12 +223,28 @@ static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct
   return rc < 0 ? REFUSED : STARTED;
 }
 
+static int check(const struct sbx_request *request, struct sbx_error *err) {
+  if (!request->argv || !request->argv[0])
+    return sbx_fail(err, SBX_ERROR_INVALID_INPUT, "command", 0, "command args are empty");
+  if (request->max_output_bytes == 0)
+    return sbx_fail(err, SBX_ERROR_INVALID_INPUT, "max_output_bytes", 0,
+                    "0 (sbx_request_init() fills a request with defaults)");
+  return 0;
+}
+
+void sbx_request_init(struct sbx_request *request) {
+  *request = (struct sbx_request){.stdin_fd = -1,
+                                  .stdout_fd = -1,
+                                  .stderr_fd = -1,
+                                  .timeout_ms = -1,
+                                  .idle_timeout_ms = -1,
+                                  .setup_timeout_ms = -1,
+                                  .max_output_bytes = SBX_UNLIMITED};
+}
+
 sbx_job *sbx_spawn(sbx_engine *engine, const sbx_sandbox *sandbox,
                    const struct sbx_request *request, struct sbx_error *err) {
-  if (!request->argv || !request->argv[0]) {
-    sbx_fail(err, SBX_ERROR_INVALID_INPUT, "command", 0, "command args are empty");
-    return NULL;
-  }
+  if (check(request, err) < 0) return NULL;
   for (int attempt = 0; attempt < 3; attempt++) {
     struct sbx_job *job = new_job(request);
     if (!job) {

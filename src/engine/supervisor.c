@@ -22,8 +22,10 @@
 #include "layers/mounts.h"
 #include "layers/namespaces.h"
 
-/* A tree in a PID namespace that isn't gone by then dies with its init, which nothing outruns. */
+/* A tree in a PID namespace that isn't gone by then dies with its init, which nothing outruns; as
+ * long as ends keep coming they are counted, for so long in all. */
 #define ZAP_MS 30
+#define ZAP_TOTAL_MS 1000
 /* Past this, what is left can't be killed (a set-user-ID program under full access). */
 #define SWEEP_MS 10000
 /* Between two rounds over a tree that keeps forking. */
@@ -120,8 +122,10 @@ static int step_signals(struct supervisor *s) {
 
 static int step_descriptors(struct supervisor *s) {
   const struct sbx_launch *l = s->launch;
-  int request = l->request_socket ? l->request_socket : -1;
-  int keep[] = {l->control, l->in, l->out, l->err, l->ruleset, l->host, l->null, request};
+  bool spare = l->request_socket > 0; /* the spawner's /dev/null keeps 0 to 2 taken until then */
+  int request = spare ? l->request_socket : -1;
+  int keep[] = {l->control, l->in,   l->out,         l->err,         l->ruleset,    l->host,
+                l->null,    request, spare ? 0 : -1, spare ? 1 : -1, spare ? 2 : -1};
   return sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
 }
 
@@ -202,16 +206,6 @@ static void run_steps(struct supervisor *s, const struct step *step) {
     if (step->run(s) < 0) fail(s, step->name, errno, true);
 }
 
-/* The host may still find that it must not use this process: it says so by closing. */
-static void await_go(const struct sbx_launch *launch) {
-  struct pollfd fds[2] = {{launch->control, POLLIN, 0}, {launch->host, POLLIN, 0}};
-  struct sbx_order order;
-  while (poll(fds, 2, -1) < 0) continue;
-  if (fds[1].revents || recv(launch->control, &order, sizeof order, 0) != (ssize_t)sizeof order ||
-      order.type != SBX_ORDER_GO)
-    _exit(0);
-}
-
 /* What the supervisor does from here on needs no privilege, but to read a command that is not
  * dumpable. The full-access command keeps what it has, and killing it may need as much. */
 static void hold_less(const struct supervisor *s) {
@@ -289,13 +283,16 @@ static void wait_for_children(int64_t ns) {
 /* Ends everything. True when nothing is left; false when only this process's own end will do. */
 static bool kill_tree(struct supervisor *s) {
   bool pidns = s->layers->kill == SBX_KILL_PIDNS;
-  int64_t limit = sbx_deadline(sbx_now(), pidns ? ZAP_MS : SWEEP_MS);
+  int64_t now = sbx_now(), start = now, progress = now;
   s->killing = true;
-  for (;;) {
+  for (int64_t count = s->processes;; count = s->processes) {
     signal_tree(s, SIGKILL);
     reap(s);
     if (!s->others) return true;
-    if (sbx_now() >= limit) return false;
+    now = sbx_now();
+    if (s->processes > count) progress = now;
+    if (now - start >= (pidns ? ZAP_TOTAL_MS : SWEEP_MS) * SBX_MS) return false;
+    if (pidns && now - progress >= ZAP_MS * SBX_MS) return false;
     wait_for_children(ROUND_NS);
   }
 }
@@ -398,7 +395,6 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
   run_steps(&s, early_steps);
   if (launch->request_socket) sbx_spare_await(launch);
   run_steps(&s, late_steps);
-  await_go(launch);
   start_command(&s);
   for (;;) {
     reap(&s);

@@ -85,7 +85,7 @@ static int set(const struct sets *sets) {
 int sbx_capabilities_bound(uint64_t keep) {
   struct sets sets;
   if (get(&sets) < 0) return -1;
-  if (sets.permitted == 0) return 0;
+  if (!(sets.effective >> CAP_SETPCAP & 1)) return 0;
   for (int cap = 0; cap < 64; cap++) {
     if (keep >> cap & 1) continue;
     if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0) continue;

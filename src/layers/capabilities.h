@@ -5,8 +5,8 @@
 #include <stdint.h>
 
 /* Drops all but keep from the bounding set, which children inherit. It takes forty calls: a
- * supervisor that is made ahead has it behind it. A process without any capability may not, and
- * need not: with no_new_privs nothing that it executes gains from that set. */
+ * supervisor that is made ahead has it behind it. A process without CAP_SETPCAP may not, and need
+ * not: with no_new_privs nothing that it executes gains from that set. */
 int sbx_capabilities_bound(uint64_t keep);
 /* Reduces the calling thread, for good, to the capabilities in keep: ambient, inheritable,
  * permitted and effective sets. What is kept survives execve. */

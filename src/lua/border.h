@@ -24,8 +24,8 @@ void sbx_lua_push_signals(lua_State *L);
 sbx_plan *sbx_lua_plan(lua_State *L, int index);
 
 /* request.c: fills a request from a table; pushes values that must stay on the stack as long as
- * the request is used; throws on misuse */
-void sbx_lua_request(lua_State *L, int index, struct sbx_request *request);
+ * the request is used; throws on misuse; -1 and err for a descriptor that can't be given */
+int sbx_lua_request(lua_State *L, int index, struct sbx_request *request, struct sbx_error *err);
 
 /* job.c, sandbox.c, world.c */
 sbx_job **sbx_lua_new_job(lua_State *L); /* pushes an empty job */

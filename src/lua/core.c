@@ -126,7 +126,7 @@ static int core_spawn(lua_State *L) {
   struct sbx_error err = {0};
   struct sbx_request request;
   const sbx_sandbox *sandbox = sbx_lua_check_sandbox(L, 1);
-  sbx_lua_request(L, 2, &request);
+  if (sbx_lua_request(L, 2, &request, &err) < 0) return sbx_lua_failure(L, &err);
   const struct state *state = state_of(L);
   if (!state->in_process && !*state->helper) return no_helper(L);
   sbx_engine *engine = sbx_lua_engine(L);
@@ -152,7 +152,7 @@ static int core_helper_argv(lua_State *L) {
   const char *helper = sbx_lua_helper(L);
   if (!helper) return no_helper(L);
   const sbx_plan *plan = sbx_lua_plan(L, 1);
-  sbx_lua_request(L, 2, &request);
+  if (sbx_lua_request(L, 2, &request, &err) < 0) return sbx_lua_failure(L, &err);
   lua_pushcfunction(L, push_words);
   char **argv = sbx_helper_argv(helper, plan, &request, &err);
   if (!argv) return sbx_lua_failure(L, &err);
@@ -198,6 +198,8 @@ SBX_API int luaopen_sbx_core(lua_State *L) {
   luaL_newlib(L, functions);
   luaL_setfuncs(L, sbx_lua_files, 0);
   luaL_setfuncs(L, sbx_lua_system, 0);
+  lua_pushliteral(L, SBX_VERSION);
+  lua_setfield(L, -2, "version");
   sbx_lua_push_signals(L);
   lua_setfield(L, -2, "signals");
   sbx_lua_push_errnos(L);

@@ -47,9 +47,13 @@ static bool push_table(lua_State *L, int index, const char *field) {
   return false;
 }
 
+/* A string of the table's own, which keeps it alive; NULL where there is none. */
 static const char *field_text(lua_State *L, int index, const char *field) {
-  lua_getfield(L, index, field);
-  const char *text = lua_tostring(L, -1); /* the table keeps it alive */
+  size_t size = 0;
+  int type = lua_getfield(L, index, field);
+  const char *text = type == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+  if (type != LUA_TSTRING && type != LUA_TNIL) sbx_lua_misuse(L, "%s must be a string", field);
+  if (text && strlen(text) != size) sbx_lua_misuse(L, "%s has a NUL byte", field);
   lua_pop(L, 1);
   return text;
 }

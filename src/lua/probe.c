@@ -20,12 +20,14 @@ static const struct trial trials[] = {
 };
 
 static int try_plan(lua_State *L, const struct trial *trial, uint32_t more, struct sbx_error *err) {
+  sbx_engine *engine = sbx_lua_engine(L); /* may throw: before anything is owned */
+  const char *helper = sbx_lua_helper(L);
   sbx_plan *plan = sbx_plan_new();
   if (!plan) return -1;
   int rc = sbx_plan_namespaces(plan, trial->namespaces | more);
   if (rc == 0) rc = sbx_plan_flags(plan, trial->flags);
   if (rc == 0) rc = sbx_plan_kill(plan, trial->kill, NULL);
-  if (rc == 0) rc = sbx_try(sbx_lua_engine(L), sbx_lua_helper(L), plan, err);
+  if (rc == 0) rc = sbx_try(engine, helper, plan, err);
   sbx_plan_free(plan);
   return rc;
 }

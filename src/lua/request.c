@@ -1,5 +1,6 @@
 /* Reads a request from its table into a plain struct, before anything is acquired. */
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,8 +26,11 @@ static const char *const *strings(lua_State *L, int index, const char *field) {
 }
 
 static const char *text(lua_State *L, int index, const char *field) {
-  lua_getfield(L, index, field);
-  const char *value = luaL_optstring(L, -1, NULL);
+  size_t size = 0;
+  int type = lua_getfield(L, index, field);
+  const char *value = type == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+  if (type != LUA_TSTRING && type != LUA_TNIL) sbx_lua_misuse(L, "%s must be a string", field);
+  if (value && strlen(value) != size) sbx_lua_misuse(L, "%s has a NUL byte", field);
   lua_pop(L, 1);
   return value;
 }
@@ -45,23 +49,30 @@ static bool flag(lua_State *L, int index, const char *field) {
   return value;
 }
 
-/* A descriptor given by number carries the power of what it is open on: files, pipes and
- * terminals only (security.md 6). */
-static void check_descriptor(lua_State *L, int fd) {
-  struct stat st;
-  int flags = fcntl(fd, F_GETFL);
-  if (flags < 0 || fstat(fd, &st) < 0) sbx_lua_misuse(L, "stdin: descriptor %d is not open", fd);
-  bool fine = S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd));
-  if (flags & O_PATH || !fine)
-    sbx_lua_misuse(L, "stdin: descriptor %d is not a file, a pipe or a terminal", fd);
+static int bad_stdin(struct sbx_error *err, int fd, const char *why) {
+  *err = (struct sbx_error){.kind = SBX_ERROR_INVALID_INPUT, .step = "stdin"};
+  snprintf(err->message, sizeof err->message, "stdin: descriptor %d %s", fd, why);
+  return -1;
 }
 
-static void read_stdin(lua_State *L, int index, struct sbx_request *request) {
+/* A descriptor given by number carries the power of what it is open on: files, pipes and
+ * terminals only (security.md 6). */
+static int check_descriptor(int fd, struct sbx_error *err) {
+  struct stat st;
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0 || fstat(fd, &st) < 0) return bad_stdin(err, fd, "is not open");
+  bool fine = S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode) || (S_ISCHR(st.st_mode) && isatty(fd));
+  if (flags & O_PATH || !fine) return bad_stdin(err, fd, "is not a file, a pipe or a terminal");
+  return 0;
+}
+
+static int read_stdin(lua_State *L, int index, struct sbx_request *request, struct sbx_error *err) {
   int type = lua_getfield(L, index, "stdin");
+  int rc = 0;
   if (type == LUA_TNUMBER) {
     request->stdin_mode = SBX_STDIO_FD;
     request->stdin_fd = (int)lua_tointeger(L, -1);
-    check_descriptor(L, request->stdin_fd);
+    rc = check_descriptor(request->stdin_fd, err);
   } else if (type == LUA_TSTRING && strcmp(lua_tostring(L, -1), "pipe") == 0) {
     request->stdin_mode = SBX_STDIO_PIPE;
   } else if (type == LUA_TSTRING && strcmp(lua_tostring(L, -1), "inherit") == 0) {
@@ -71,6 +82,7 @@ static void read_stdin(lua_State *L, int index, struct sbx_request *request) {
     sbx_lua_misuse(L, "stdin must be \"pipe\", \"inherit\" or a descriptor");
   }
   lua_pop(L, 1);
+  return rc;
 }
 
 static int output(lua_State *L, int index, const char *field, int inherited) {
@@ -89,7 +101,7 @@ static uint64_t cap(lua_State *L, int index) {
   return all ? SBX_UNLIMITED : (uint64_t)value;
 }
 
-void sbx_lua_request(lua_State *L, int index, struct sbx_request *request) {
+int sbx_lua_request(lua_State *L, int index, struct sbx_request *request, struct sbx_error *err) {
   luaL_checktype(L, index, LUA_TTABLE);
   *request = (struct sbx_request){
       .arg0 = text(L, index, "arg0"),
@@ -105,7 +117,7 @@ void sbx_lua_request(lua_State *L, int index, struct sbx_request *request) {
       .setup_timeout_ms = number(L, index, "setup_timeout_ms", -1),
       .max_output_bytes = cap(L, index),
   };
-  read_stdin(L, index, request);
   request->argv = strings(L, index, "argv");
   request->env = strings(L, index, "env");
+  return read_stdin(L, index, request, err);
 }

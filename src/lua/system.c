@@ -41,27 +41,6 @@ static int system_uid(lua_State *L) {
   return 1;
 }
 
-static int system_gid(lua_State *L) {
-  lua_pushinteger(L, (lua_Integer)getegid());
-  return 1;
-}
-
-static int system_groups(lua_State *L) {
-  gid_t groups[NGROUPS_MAX];
-  int count = getgroups(NGROUPS_MAX, groups);
-  lua_createtable(L, count > 0 ? count : 0, 0);
-  for (int i = 0; i < count; i++) {
-    lua_pushinteger(L, (lua_Integer)groups[i]);
-    lua_rawseti(L, -2, i + 1);
-  }
-  return 1;
-}
-
-static int system_getpid(lua_State *L) {
-  lua_pushinteger(L, getpid());
-  return 1;
-}
-
 /* core.now() -> milliseconds of CLOCK_MONOTONIC */
 static int system_now(lua_State *L) {
   struct timespec now;
@@ -117,14 +96,9 @@ static int system_write(lua_State *L) {
   return 1;
 }
 
-const luaL_Reg sbx_lua_system[] = {{"cwd", system_cwd},
-                                   {"environ", system_environ},
-                                   {"uid", system_uid},
-                                   {"gid", system_gid},
-                                   {"groups", system_groups},
-                                   {"getpid", system_getpid},
-                                   {"now", system_now},
-                                   {"isatty", system_isatty},
-                                   {"write", system_write},
-                                   {"landlock_abi", system_landlock_abi},
-                                   {NULL, NULL}};
+const luaL_Reg sbx_lua_system[] = {
+    {"cwd", system_cwd},     {"environ", system_environ},
+    {"uid", system_uid},     {"landlock_abi", system_landlock_abi},
+    {"now", system_now},     {"isatty", system_isatty},
+    {"write", system_write}, {NULL, NULL},
+};
