@@ -2,6 +2,8 @@
 -- variables that tell a program it has no network.
 
 local errors = require "sbx.errors"
+local plans = require "sbx.plans"
+local scripts = require "sbx.scripts"
 
 local M = {}
 
@@ -36,22 +38,27 @@ local function to_list(map)
   return list
 end
 
--- What the script throws about the caller's own env_policy is misuse; else it is the script's or
--- the policy's fault.
-local function filter(env_policy, held, o, script)
-  local ok, map = pcall(script.build, env_policy, held.environ, held.ctx)
-  if ok and type(map) == "table" then return map end
-  if o.env_policy and not ok then errors.throw(map) end
-  local problem = ok and "gave " .. type(map) .. ", not a map" or "failed: " .. tostring(map)
-  return errors.fail("policy", "the environment script " .. problem)
+-- Throws for what is no environment.
+local function built(script, env_policy, held)
+  local map = script.build(env_policy, held.environ, held.ctx)
+  if type(map) ~= "table" then error("build must give a map, not " .. type(map), 0) end
+  local problem = plans.environment_problem(map, "build")
+  if problem then error(problem, 0) end
+  return map
+end
+
+local function filter(env_policy, held, script)
+  local map, raw = scripts.call(script, built, script, env_policy, held)
+  if not map then return nil, errors.adopt(raw) end
+  return map
 end
 
 -- The policy's filter is asked once for a sandbox.
 local function filtered(held, o, script)
   if o.clear_env then return {} end
-  if o.env_policy then return filter(o.env_policy, held, o, script) end
+  if o.env_policy then return filter(o.env_policy, held, script) end
   if held.filtered then return held.filtered end
-  local map, err = filter(held.policy.env_policy or script.default, held, o, script)
+  local map, err = filter(held.policy.env_policy or script.default, held, script)
   held.filtered = map
   return map, err
 end

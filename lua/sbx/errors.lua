@@ -47,6 +47,13 @@ function M.later(what)
   return M.new("unsupported", what .. " is not in this version of sbxlua")
 end
 
+local parts = {}
+
+--- Code of this source ("@path") is no caller: an editable script stands between the two.
+function M.part_of_library(source)
+  parts[source] = true
+end
+
 -- The first function outside the library called it wrongly, however deep the check sits.
 local function callers_level()
   local level = 3
@@ -54,17 +61,29 @@ local function callers_level()
     local info = debug.getinfo(level, "S")
     if not info then return nil end
     local outside = info.what ~= "C" and info.source:sub(1, #HERE) ~= HERE
+      and not parts[info.source]
     if outside then return level end
     level = level + 1
   end
 end
 
+local last_misuse
+
 --- Misuse: throws at the caller of the library.
 function M.throw(message)
   local level = callers_level()
-  -- callers_level counted its own frame, error counts from here
-  if level then error(message, level - 1) end
+  -- callers_level counted its own frame, getinfo counts from here
+  local info = level and debug.getinfo(level - 1, "Sl")
+  if info and info.currentline > 0 then
+    message = string.format("%s:%d: %s", info.short_src, info.currentline, message)
+  end
+  last_misuse = message
   error(message, 0)
+end
+
+--- Whether a caught error is the caller's misuse, which is to go on to the caller.
+function M.is_misuse(value)
+  return value ~= nil and value == last_misuse
 end
 
 local function distance(a, b)

@@ -16,8 +16,8 @@ local ENV_POLICY = {
   inherit = "string", ignore_default_excludes = "boolean", exclude = "table", set = "table",
   include_only = "table",
 }
-local INHERIT = { "core", "all", "none" }
-local LIMITS = { "memory_bytes", "processes", "cpu_ms", "open_files", "file_bytes", "output_bytes" }
+M.INHERIT = { "core", "all", "none" }
+M.LIMITS = { "memory_bytes", "processes", "cpu_ms", "open_files", "file_bytes", "output_bytes" }
 
 local check = {}
 
@@ -146,7 +146,7 @@ function check.env_policy(name, value)
     problem = expect(name .. "." .. key, entry, ENV_POLICY[key])
     if problem then return problem end
   end
-  return value.inherit and one_of(name .. ".inherit", value.inherit, INHERIT)
+  return value.inherit and one_of(name .. ".inherit", value.inherit, M.INHERIT)
     or check_array(name .. ".exclude", value.exclude or {}, STRINGS)
     or check_array(name .. ".include_only", value.include_only or {}, STRINGS)
     or check_map(name .. ".set", value.set or {}, function(v) return type(v) == "string" end,
@@ -157,8 +157,16 @@ function check.limits(name, value)
   local problem = expect(name, value, "table")
   if problem then return problem end
   for key in pairs(value) do
-    if one_of(name, key, LIMITS) then return errors.unknown("limit", key, LIMITS) end
+    if one_of(name, key, M.LIMITS) then return errors.unknown("limit", key, M.LIMITS) end
   end
+end
+
+-- Far above any number in use; a larger one would be cut to one that means another call.
+local LAST_CALL = 4095
+
+local function is_call(call)
+  if type(call) == "string" then return call:find("^[%l_][%w_]*$") ~= nil end
+  return call >= 0 and call <= LAST_CALL and call % 1 == 0
 end
 
 local CALLS = { string = true, number = true }
@@ -174,10 +182,9 @@ function check.syscalls(name, value)
       or check_array(name .. "." .. key, list, CALLS)
     if problem then return problem end
     for _, call in ipairs(list) do
-      local good = type(call) == "number" and call >= 0 and call % 1 == 0
-        or type(call) == "string" and call:find("^[%l_][%w_]*$")
-      if not good then
-        return string.format("%s.%s: %q is no system call", name, key, tostring(call))
+      if not is_call(call) then
+        return string.format("%s.%s: %q is no system call: write a name, or a whole number from 0"
+                             .. " to %d", name, key, tostring(call), LAST_CALL)
       end
     end
   end

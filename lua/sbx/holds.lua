@@ -94,7 +94,7 @@ function M.processes(work, way, abi, enforced, missing)
   enforced.kill_tree = KILLS[way.kill]
   if way.kill == "subreaper" then note(missing, "kill_tree", SUBREAPER) end
   if not way.pidns then
-    note(missing, "processes", NO_PIDNS .. (abi < landlock.SCOPE_ABI and NO_SCOPE or ""))
+    note(missing, "policy_entry", NO_PIDNS .. (abi < landlock.SCOPE_ABI and NO_SCOPE or ""))
     if abi < 1 then
       enforced.network, enforced.unix_sockets = nil, nil
       note(missing, "network", "without Landlock and without a PID namespace a process of the user"

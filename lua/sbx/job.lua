@@ -2,6 +2,7 @@
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local kinds = require "sbx.kinds"
 local loop = require "sbx.loop"
 local stream = require "sbx.stream"
 local turns = require "sbx.turns"
@@ -34,14 +35,23 @@ function Job:wait()
   return turns.outcome(state)
 end
 
+-- As for an option, but thrown: a loop on `nil, err` of poll would never end. A part of one counts
+-- as one.
+local function milliseconds(value, name)
+  local ms, problem = kinds.number(math.ceil(value), name, { low = 0 })
+  if problem then errors.throw(problem) end
+  return ms
+end
+
 --- True once it has ended; waits `ms` for it (0 when left out).
 function Job:poll(ms)
   local state = self.state
   if ms ~= nil and type(ms) ~= "number" then
     errors.throw("job:poll takes a number of milliseconds, not " .. type(ms))
   end
+  ms = milliseconds(ms or 0, "ms of job:poll")
   if state.outcome then return true end
-  local stop = core.now() + (ms or 0)
+  local stop = core.now() + ms
   return turns.guarded(state, turns.poll_until, self, stop, loop.waiter(state.spec.o.loop))
 end
 
@@ -96,6 +106,17 @@ end
 ---------------------------------------------------------------------------------------------------
 -- Input and signals
 
+local TAKES_NO_MORE = { EPIPE = "stdin is closed", ESRCH = "the command has ended" }
+
+--- What the command didn't take: kind "spawn", with errno as `code`.
+---@param step "stdin"|"signal"
+---@param raw {code: string, message: string?}
+---@return nil, sbx.Error
+function M.not_taken(step, raw)
+  return errors.fail("spawn", TAKES_NO_MORE[raw.code] or raw.message or raw.code,
+                     { code = raw.code, step = step })
+end
+
 --- Queues input and never blocks; nil closes stdin. `nil, err` with EPIPE once it is closed.
 function Job:write(data)
   local state = self.state
@@ -105,16 +126,14 @@ function Job:write(data)
   if data ~= nil and type(data) ~= "string" then
     errors.throw("job:write takes a string, or nil to close stdin, not " .. type(data))
   end
-  if state.outcome then
-    return errors.fail("spawn", "the command has ended", { code = "EPIPE", step = "write" })
-  end
+  if state.outcome then return M.not_taken("stdin", { code = "EPIPE" }) end
   if data == nil then
     state.handle:close_stdin()
     return true
   end
   local ok, raw = state.handle:write(data)
   if ok then return true end
-  return nil, errors.adopt(raw)
+  return M.not_taken("stdin", raw)
 end
 
 local function signal_number(signal)
@@ -140,11 +159,11 @@ local function grace_of(options)
     if key ~= "grace_ms" then
       errors.throw(errors.unknown("option of kill", key, { "grace_ms" }))
     end
-    if type(value) ~= "number" or value ~= value or value < 0 then
-      errors.throw("grace_ms must be 0 or a positive number of milliseconds")
+    if type(value) ~= "number" then
+      errors.throw("grace_ms must be a number of milliseconds, not " .. type(value))
     end
   end
-  return math.floor(options.grace_ms or 0)
+  return milliseconds(options.grace_ms or 0, "grace_ms")
 end
 
 -- What to send first, and the grace: a named signal is given time to work before KILL.
@@ -178,12 +197,10 @@ end
 --- Delivers a signal to the command and decides nothing.
 function Job:signal(signal)
   local number = signal_number(signal)
-  if self.state.outcome then
-    return errors.fail("spawn", "the command has ended", { code = "ESRCH", step = "signal" })
-  end
+  if self.state.outcome then return M.not_taken("signal", { code = "ESRCH" }) end
   local ok, raw = self.state.handle:signal(number)
   if ok then return true end
-  return nil, errors.adopt(raw)
+  return M.not_taken("signal", raw)
 end
 
 function Job.resize()
@@ -236,6 +253,24 @@ function Job:step()
   event, name, text = turns.guarded(state, step)
   if event == "output" then turns.give(state, name, text) end
   return event, name, text
+end
+
+-- `job.wait()` for `job:wait()` is an easy slip, and its error would name our fields.
+local function checked(name, method)
+  return function(self, ...)
+    if getmetatable(self) ~= Job then
+      errors.throw(string.format("job:%s is called on a job, not %s (write it with a colon)", name,
+                                 type(self)))
+    end
+    return method(self, ...)
+  end
+end
+
+for _, name in ipairs({
+  "wait", "poll", "chunks", "lines", "write", "kill", "signal", "resize", "close", "pollfd",
+  "events", "timeout", "step",
+}) do
+  Job[name] = checked(name, Job[name])
 end
 
 M.Job = Job

@@ -3,11 +3,11 @@
 -- throws.
 
 local errors = require "sbx.errors"
+local fields = require "sbx.fields"
 
 local M = {}
 
 local MAX_MS = 2147483647
-local LIMITS = { "memory_bytes", "processes", "cpu_ms", "open_files", "file_bytes", "output_bytes" }
 
 local function wrong_type(name, expected, value)
   errors.throw(string.format("option %q must be %s, not %s", name, expected, type(value)))
@@ -147,6 +147,8 @@ function M.env_policy(value, name)
     local set, problem = M.env(value.set, name .. ".set")
     if not set then return nil, problem end
   end
+  local problem = fields.problem({ env_policy = value })
+  if problem then errors.throw("option \"" .. name .. "\": " .. problem) end
   return value
 end
 
@@ -173,8 +175,8 @@ function M.limits(value, name)
   expect(value, "table", name)
   for limit in pairs(value) do
     local known = false
-    for _, word in ipairs(LIMITS) do known = known or word == limit end
-    if not known then errors.throw(errors.unknown("limit", limit, LIMITS)) end
+    for _, word in ipairs(fields.LIMITS) do known = known or word == limit end
+    if not known then errors.throw(errors.unknown("limit", limit, fields.LIMITS)) end
   end
   local asked = next(value)
   if asked then return nil, nil, errors.later(string.format("option \"%s.%s\"", name, asked)) end

@@ -56,8 +56,9 @@ end
 function M.real_or_future(ask, path)
   local real = ask("realpath", path)
   if real then return real, true end
-  local stops, low, high = ends_of(path), 0, nil
-  high, real = #stops, "/"
+  local stops, low = ends_of(path), 0
+  local high = #stops
+  real = "/"
   while high - low > 1 do
     local middle = math.floor((low + high) / 2)
     local found = ask("realpath", path:sub(1, stops[middle]))

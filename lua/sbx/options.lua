@@ -2,15 +2,14 @@
 -- loop reads them. A wrong type or name throws; a value that can't be run is `invalid_input`.
 
 local errors = require "sbx.errors"
+local fields = require "sbx.fields"
 local kinds = require "sbx.kinds"
 
 local M = {}
 
 local MAX_BYTES = 9007199254740992 -- beyond 2^53 a number has lost digits already
 
-M.PROPERTIES = {
-  "fs", "metadata", "unix_sockets", "network", "kill_tree", "read_deny", "protect",
-}
+M.PROPERTIES = fields.PROPERTIES
 -- `allow_missing` may name what only `sandbox.missing` knows, too.
 local MISSABLE = { "writable_root", "policy_entry", "watch", "hard_links" }
 for i, name in ipairs(M.PROPERTIES) do table.insert(MISSABLE, i, name) end
@@ -33,6 +32,13 @@ local POLICY_FIELDS = {
 ---@field low number?      smallest number, 1
 ---@field high number?
 ---@field none boolean?    `false` stands for none
+---@field verbs table<string, boolean>?  which take it; all when left out
+---@field instead string?   what the others' callers do
+
+-- `transform` starts nothing: what is done while a command runs is the host's to do.
+local RUNNING = { run = true, spawn = true }
+local READ = "read and count the output where the host spawns exec.command"
+local END = "watch the time where the host spawns exec.command"
 
 ---@type sbx.Option[]
 M.OPTIONS = {
@@ -43,28 +49,32 @@ M.OPTIONS = {
   { name = "sandbox", kind = "word", default = "auto", words = {
     "auto", "none", "linux-seccomp", "macos-seatbelt", "windows-restricted-token",
   } },
-  { name = "tier", kind = "word", default = "auto", words = { "auto", "contained", "landlock" } },
+  { name = "tier", kind = "word", default = "auto", words = fields.TIERS },
   { name = "require", kind = "words", words = M.PROPERTIES },
   { name = "allow_missing", kind = "words", words = MISSABLE },
   { name = "timeout_ms", kind = "number", none = true },
-  { name = "idle_timeout_ms", kind = "number", none = true },
-  { name = "kill_grace_ms", kind = "number", low = 0, default = 0 },
-  { name = "drain_ms", kind = "number", low = 0, default = 100 },
+  { name = "idle_timeout_ms", kind = "number", none = true, verbs = RUNNING, instead = END },
+  { name = "kill_grace_ms", kind = "number", low = 0, default = 0, verbs = RUNNING, instead = END },
+  { name = "drain_ms", kind = "number", low = 0, default = 100, verbs = RUNNING, instead = READ },
   { name = "setup_timeout_ms", kind = "number", default = 5000 },
   { name = "env", kind = "env" },
   { name = "env_policy", kind = "env_policy" },
   { name = "clear_env", kind = "boolean" },
-  { name = "stdin", kind = "stdin" },
-  { name = "on_output", kind = "callback" },
-  { name = "on_line", kind = "callback" },
-  { name = "max_output_deltas", kind = "number", low = 0, default = 10000 },
-  { name = "max_output_bytes", kind = "number", none = true, high = MAX_BYTES, default = 10485760 },
-  { name = "merge_stderr", kind = "boolean" },
+  { name = "stdin", kind = "stdin", verbs = RUNNING,
+    instead = "hand it to the host's own spawn" },
+  { name = "on_output", kind = "callback", verbs = RUNNING, instead = READ },
+  { name = "on_line", kind = "callback", verbs = RUNNING, instead = READ },
+  { name = "max_output_deltas", kind = "number", low = 0, default = 10000, verbs = RUNNING,
+    instead = READ },
+  { name = "max_output_bytes", kind = "number", none = true, high = MAX_BYTES, default = 10485760,
+    verbs = RUNNING, instead = READ },
+  { name = "merge_stderr", kind = "boolean", verbs = RUNNING,
+    instead = "join the streams where the host spawns exec.command" },
   { name = "arg0", kind = "string" },
   { name = "call_id", kind = "any_string" },
   { name = "with_escalated_permissions", kind = "boolean" },
   { name = "justification", kind = "any_string" },
-  { name = "loop", kind = "loop" },
+  { name = "loop", kind = "loop", verbs = RUNNING, instead = "leave it out" },
   { name = "limits", kind = "limits" },
   { name = "watch", kind = "later" },
   { name = "pty", kind = "later" },
@@ -82,6 +92,13 @@ end
 
 local DEFAULT_TIMEOUT = { run = 10000, transform = 10000, spawn = false }
 
+-- `false` asks for nothing.
+local function check_verb(option, value, verb)
+  if not option.verbs or option.verbs[verb] or value == false then return end
+  errors.throw(string.format("option %q is not for sbx.%s, which starts nothing: %s", option.name,
+                             verb, option.instead))
+end
+
 local function unknown_option(key)
   if POLICY_FIELDS[key] then
     errors.throw(string.format("option %q belongs to a policy: write policy = {extends = "
@@ -91,7 +108,7 @@ local function unknown_option(key)
 end
 
 -- The array part of opts is the command; its keys are counted to find a hole.
-local function read_named(opts, o)
+local function read_named(opts, o, verb)
   local listed = 0
   for key, value in pairs(opts) do
     local option = BY_NAME[key]
@@ -99,6 +116,7 @@ local function read_named(opts, o)
       local used, problem, err = kinds[option.kind](value, key, option)
       if err then return nil, err end
       if problem then return errors.fail("invalid_input", problem) end
+      check_verb(option, value, verb)
       o[key] = used
     elseif type(key) == "number" and key >= 1 and key == math.floor(key) then
       listed = listed + 1
@@ -155,7 +173,7 @@ function M.read(opts, verb)
   end
   local o = { timeout_ms = DEFAULT_TIMEOUT[verb] }
   for name, value in pairs(DEFAULTS) do o[name] = value end
-  local listed, err = read_named(opts, o)
+  local listed, err = read_named(opts, o, verb)
   if not listed then return nil, err end
   check_together(o, verb)
   return read_command(opts, o, listed)

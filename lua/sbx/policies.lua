@@ -26,11 +26,42 @@ local function is_file(word)
   return word:find("/", 1, true) ~= nil or word:find("%.lua$") ~= nil
 end
 
+-- A caller's relative file counts from the host's own directory, never from the command's: that is
+-- a workspace, where a command could have written the policy of the next one.
+local function host_directory(ctx)
+  local own, raw = (ctx.core or require "sbx.core").cwd()
+  if own then return own == "/" and "" or own end
+  return nil, raw.message .. " (the host's own directory)"
+end
+
 ---------------------------------------------------------------------------------------------------
 -- Finding
 
 local function display_of(directory, path, name)
   return directory.shipped and "policies/" .. name .. ".lua" or path
+end
+
+-- The file names that may stand for a policy, of one directory.
+local function names_in(directory, ctx)
+  local core, names = ctx.core or require "sbx.core", {}
+  for _, entry in ipairs(core.fs_list(directory.path) or {}) do
+    names[#names + 1] = entry:match("^([^%.].*)%.lua$")
+  end
+  table.sort(names)
+  return names
+end
+
+local function no_such(name, first, ctx)
+  if first > 1 then
+    return string.format("there is no policy %q after the one that extends it", name)
+  end
+  local known = {}
+  for _, directory in ipairs(files.directories(ctx)) do
+    for _, one in ipairs(names_in(directory, ctx)) do known[#known + 1] = one end
+  end
+  local near = errors.nearest(name:sub(1, 256), known)
+  return string.format("there is no policy %q%s", name,
+                       near and string.format(" (did you mean %q?)", near) or "")
 end
 
 -- From the directory at `first` on.
@@ -49,8 +80,7 @@ local function find(name, first, ctx)
       return file
     end
   end
-  return nil, string.format("there is no policy %q%s", name,
-                            first > 1 and " after the one that extends it" or "")
+  return nil, no_such(name, first, ctx)
 end
 
 local function base_name(path)
@@ -67,12 +97,22 @@ local function open(path, ctx)
   return file
 end
 
+-- `directory`: of the file that names it; nil where the caller does.
 local function absolute(word, directory, ctx)
   if word:sub(1, 2) == "~/" and (ctx.home or (ctx.env or {}).HOME) then
     return (ctx.home or ctx.env.HOME) .. word:sub(2)
   end
   if word:sub(1, 1) == "/" then return word end
-  return (directory or ctx.cwd or "") .. "/" .. word:gsub("^%./", "")
+  local message
+  if not directory then directory, message = host_directory(ctx) end
+  if not directory then return nil, "policy " .. word .. ": " .. message end
+  return directory .. "/" .. word:gsub("^%./", "")
+end
+
+local function open_word(word, directory, ctx)
+  local path, message = absolute(word, directory, ctx)
+  if not path then return nil, message end
+  return open(path, ctx)
 end
 
 ---------------------------------------------------------------------------------------------------
@@ -94,7 +134,7 @@ end
 -- A file that has its own name among what it extends means the next one in the order.
 local function base_layer(word, layer, ctx)
   if is_file(word) then
-    return open(absolute(word, layer.path and layer.path:match("^(.*)/[^/]*$"), ctx), ctx)
+    return open_word(word, layer.path and layer.path:match("^(.*)/[^/]*$"), ctx)
   end
   local first = layer.name == word and layer.index and layer.index + 1 or 1
   return find(word, first, ctx)
@@ -143,7 +183,7 @@ local function load_name(spec, ctx)
   if type(spec) == "table" then
     return { value = spec, source = sources.option }
   end
-  if is_file(spec) then return open(absolute(spec, nil, ctx), ctx) end
+  if is_file(spec) then return open_word(spec, nil, ctx) end
   return find(spec, 1, ctx)
 end
 
@@ -153,7 +193,25 @@ local function name_of(spec, layer)
   return is_file(first) and base_name(first) or first
 end
 
---- A policy by name, file or table, joined with what it extends.
+local function is_relative(word)
+  local start = type(word) == "string" and is_file(word) and word:sub(1, 1)
+  return start and start ~= "/" and word:sub(1, 2) ~= "~/" or false
+end
+
+--- Whether what a caller's policy means depends on the host's own directory.
+---@param spec string|table
+function M.is_relative(spec)
+  if type(spec) ~= "table" then return is_relative(spec) end
+  if type(spec.extends) ~= "table" then return is_relative(spec.extends) end
+  for _, word in ipairs(spec.extends) do
+    if is_relative(word) then return true end
+  end
+  return false
+end
+
+--- A policy by name, file or table, joined with what it extends. A relative file that the caller
+--- names counts from the host's own directory (not from ctx.cwd), one that a file names from that
+--- file's.
 ---@param spec string|table
 ---@param ctx table  {cwd, env, home?, tmpdir?, uid?, fs?, core?, policies_dir?}
 ---@return sbx.Policy|nil, {kind: string, message: string}|nil
@@ -181,14 +239,10 @@ local function doc_of(path, display, ctx)
 end
 
 local function list_directory(directory, seen, list, ctx)
-  local core = ctx.core or require "sbx.core"
-  local names = core.fs_list(directory.path) or {}
-  table.sort(names)
-  for _, entry in ipairs(names) do
-    local name = entry:match("^([^%.].*)%.lua$")
-    if name and not seen[name] then
+  for _, name in ipairs(names_in(directory, ctx)) do
+    if not seen[name] then
       seen[name] = true
-      local path = directory.path .. "/" .. entry
+      local path = directory.path .. "/" .. name .. ".lua"
       local doc, message = doc_of(path, display_of(directory, path, name), ctx)
       list[#list + 1] = { name = name, path = path, doc = doc, error = message }
     end

@@ -242,6 +242,16 @@ local function linux(work, network)
   return keep_holding(work, tiers.landlock(work, network), required(work.policy, work.ctx))
 end
 
+-- Layers that are named and then not applied would be believed in.
+local function refuse_tier(work)
+  local tier = tier_of(work.policy, work.ctx)
+  if tier == "auto" then return true end
+  local asked = work.ctx.tier and work.ctx.tier ~= "auto"
+  local source = asked and sources.OPTION or roots.source_of(work.policy, "tier")
+  return roots.refuse(source, "tier = \"" .. tier .. "\" says nothing without a sandbox: leave it"
+                      .. " out, or take a policy that restricts something")
+end
+
 local function unsandboxed(work)
   local wanted = required(work.policy, work.ctx)
   if #wanted > 0 then
@@ -249,6 +259,8 @@ local function unsandboxed(work)
       .. " out, or take a policy that restricts something"
     return roots.refuse(roots.source_of(work.policy, "require", 1), message)
   end
+  local ok, err = refuse_tier(work)
+  if not ok then return nil, err end
   work.missing = {}
   return tiers.none()
 end

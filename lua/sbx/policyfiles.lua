@@ -44,12 +44,21 @@ end
 -- What a policy may use. Nothing of io, os, require, debug: it is data, with a little arithmetic.
 local SAFE = {
   "assert", "error", "ipairs", "next", "pairs", "pcall", "select", "tonumber", "tostring", "type",
-  "unpack", "string", "table", "math",
+  "unpack",
 }
+-- Copies of these: a file that changes one must not change it for the host.
+local LIBRARIES = { "string", "table", "math" }
+
+local function copy_of(map)
+  local copy = {}
+  for name, value in pairs(map) do copy[name] = value end
+  return copy
+end
 
 local function surroundings()
   local env = {}
   for _, name in ipairs(SAFE) do env[name] = _G[name] end
+  for _, name in ipairs(LIBRARIES) do env[name] = copy_of(_G[name]) end
   return setmetatable({}, {
     __index = env,
     __newindex = function(_, name)
@@ -80,9 +89,10 @@ local function place(message, display)
 end
 
 local function copy_ctx(ctx)
-  local env = {}
-  for name, value in pairs(ctx.env or {}) do env[name] = value end
-  return { cwd = ctx.cwd, env = env, home = ctx.home, tmpdir = ctx.tmpdir, uid = ctx.uid }
+  return {
+    cwd = ctx.cwd, env = copy_of(ctx.env or {}), home = ctx.home, tmpdir = ctx.tmpdir,
+    uid = ctx.uid,
+  }
 end
 
 local function evaluate(text, display, ctx)
@@ -128,13 +138,20 @@ local function through_fs(path, ctx)
   if ctx.fs.stat and ctx.fs.stat(path) then return nil, path .. ": can't be read as a policy" end
 end
 
+--- Why a file can't be read: named once.
+---@param raw {message: string?, code: string?}|string
+function M.unreadable(path, raw)
+  local message = tostring(type(raw) == "table" and (raw.message or raw.code) or raw)
+  return message:find(path, 1, true) and message or path .. ": " .. message
+end
+
 --- The text of a file; nil where there is none; nil and a message where it can't be read.
 function M.read(path, ctx)
   if ctx.fs and type(ctx.fs.read) == "function" then return through_fs(path, ctx) end
   local core = ctx.core or require "sbx.core"
   local text, raw = core.fs_read(path)
   if text or absent(raw) then return text end
-  return nil, path .. ": " .. tostring(raw.message or raw.code)
+  return nil, M.unreadable(path, raw)
 end
 
 return M

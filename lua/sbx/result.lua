@@ -3,6 +3,7 @@
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local scripts = require "sbx.scripts"
 
 local M = {}
 
@@ -104,23 +105,29 @@ end
 
 ---------------------------------------------------------------------------------------------------
 
---- The denial script's verdict; what it throws or talks nonsense about is a `policy` error.
----@return string|nil verdict, string|sbx.Error|nil reason
-function M.judge(denial, sandbox_type, output, evidence, watched)
-  local ok, verdict, reason
+-- Throws for what is no verdict.
+local function verdict_of(denial, sandbox_type, output, evidence, watched)
+  local verdict, reason
   if denial.judge then
-    ok, verdict, reason = pcall(denial.judge, sandbox_type, output, evidence, watched)
+    verdict, reason = denial.judge(sandbox_type, output, evidence, watched)
   else
-    ok, verdict, reason = pcall(denial.is_likely_sandbox_denied, sandbox_type, output)
-    if ok then verdict = verdict and "likely" or "none" end
-  end
-  if not ok then
-    return nil, errors.new("policy", "the denial script failed: " .. tostring(verdict))
+    verdict, reason = denial.is_likely_sandbox_denied(sandbox_type, output)
+    if type(verdict) ~= "boolean" then
+      error("is_likely_sandbox_denied must give a boolean, not " .. type(verdict), 0)
+    end
+    verdict = verdict and "likely" or "none"
   end
   if not VERDICTS[verdict] then
-    return nil, errors.new("policy", "the denial script gave the verdict " .. tostring(verdict)
-                                     .. ", not none, likely or confirmed")
+    error("judge gave the verdict " .. tostring(verdict) .. ", not none, likely or confirmed", 0)
   end
+  return verdict, reason ~= nil and tostring(reason) or nil
+end
+
+--- The denial script's verdict; what it throws or talks nonsense about is a `policy` error.
+---@return string|nil verdict, string|sbx.Error|nil reason
+function M.judge(denial, ...)
+  local verdict, reason = scripts.call(denial, verdict_of, denial, ...)
+  if not verdict then return nil, errors.adopt(reason) end
   return verdict, reason
 end
 
@@ -133,7 +140,7 @@ local function denied(out, reason)
   local sure = out.denial.verdict == "confirmed" and "" or "likely "
   local message = string.format("the sandbox is %swhy the command exited with %d", sure,
                                 out.exit_code)
-  if reason then message = message .. " (" .. tostring(reason) .. ")" end
+  if reason then message = message .. " (" .. reason .. ")" end
   if said then message = message .. ": " .. said:sub(1, 512) end
   return errors.new("denied", message, { output = out })
 end

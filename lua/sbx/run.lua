@@ -5,11 +5,14 @@ local core = require "sbx.core"
 local childenv = require "sbx.childenv"
 local errors = require "sbx.errors"
 local job = require "sbx.job"
+local loader = require "sbx.loader"
 local options = require "sbx.options"
 local result = require "sbx.result"
 local sandboxes = require "sbx.sandboxes"
 local seatbelt = require "sbx.seatbelt"
+local scripts = require "sbx.scripts"
 local surroundings = require "sbx.surroundings"
+local weaker = require "sbx.weaker"
 
 local M = {}
 
@@ -18,34 +21,24 @@ local FOREIGN = {
   ["windows-restricted-token"] = "windows restricted token sandbox is only available on Windows",
 }
 
--- What says that this machine can't do a layer at all, so that a weaker set is the answer. Anything
--- else (no descriptor, no memory, no process left) must never weaken a sandbox: a neighbour can
--- cause it.
-local UNAVAILABLE = {
-  EPERM = true, EACCES = true, ENOSYS = true, EINVAL = true, EOPNOTSUPP = true, ENOTSUP = true,
-  ENOSPC = true, EUSERS = true, ENODEV = true, ENOENT = true, EROFS = true, EBUSY = true,
-  ENOPROTOOPT = true,
-}
-local NEVER_WEAKER = { helper = true, spawner = true, supervisor = true, setup_timeout = true }
-
 local function prepare(opts, verb)
   local o, err = options.read(opts, verb)
   if not o then return nil, err end
-  local scripts, cwd, held
-  scripts, err = surroundings.scripts()
-  if not scripts then return nil, err end
+  local edited, cwd, held
+  edited, err = surroundings.scripts()
+  if not edited then return nil, err end
   cwd, err = surroundings.cwd(o.cwd)
   if not cwd then return nil, err end
   if verb ~= "transform" and FOREIGN[o.sandbox] then
     return errors.fail("unsupported", FOREIGN[o.sandbox])
   end
-  held, err = sandboxes.get(o, cwd, surroundings.environ(), scripts)
+  held, err = sandboxes.get(o, cwd, surroundings.environ(), edited)
   if not held then return nil, err end
   local env
-  env, err = childenv.get(held, o, scripts.env)
+  env, err = childenv.get(held, o, edited.env)
   if not env then return nil, err end
   return { o = o, cwd = cwd, kept = held, env = env, env_dropped = env.dropped,
-           denial = scripts.denial }
+           denial = edited.denial }
 end
 
 local function stdin_of(stdin)
@@ -84,46 +77,54 @@ local function spawn_error(raw, spec)
   return errors.adopt(raw)
 end
 
-local function may_go_on(raw)
-  return raw.kind == "sandbox" and not NEVER_WEAKER[raw.step] and UNAVAILABLE[raw.code] or false
+local function may_go_on(raw, alternative)
+  return weaker.may_follow(raw, alternative.engine, core.fs_read)
 end
 
--- The core throws for a descriptor that can't be given; here it is the caller's data.
-local function spawn_with_descriptor(sandbox, request)
-  local ok, handle, raw = pcall(core.spawn, sandbox, request)
-  if ok then return handle, raw end
-  return nil, { kind = "invalid_input", message = tostring(handle) }
-end
-
-local function try(spec, index, request)
-  local sandbox, raw = sandboxes.compile(spec.kept, index)
-  if not sandbox then return nil, raw end
-  if type(request.stdin) == "number" then return spawn_with_descriptor(sandbox, request) end
-  return core.spawn(sandbox, request)
+-- What was in the way of the stronger sets of layers belongs to a refusal of the last.
+local function refusal(held, index, raw, spec)
+  local err, earlier = spawn_error(raw, spec), {}
+  for i = 1, index - 1 do
+    if held.refused[i] then earlier[#earlier + 1] = tostring(held.refused[i].message) end
+  end
+  if raw.kind == "sandbox" and #earlier > 0 then
+    err.message = string.format("%s (before that: %s)", err.message, table.concat(earlier, "; "))
+  end
+  return err
 end
 
 -- The plan lists what would do, strongest first; the first that the kernel takes whole is used.
+-- What can't be compiled is shared by all of them, so that there is nothing to go on to.
 local function launch(spec)
   local held, request = spec.kept, request_of(spec)
-  local first_refusal = { kind = "sandbox", message = "the plan has no set of layers to try" }
-  for index = held.first, #held.plan.alternatives do
-    local handle, raw = try(spec, index, request)
+  local last = #held.plan.alternatives
+  for index = held.first, last do
+    local sandbox, handle, raw
+    sandbox, raw = sandboxes.compile(held, index)
+    if not sandbox then return nil, errors.adopt(raw) end
+    handle, raw = core.spawn(sandbox, request)
     if handle then
       held.first, spec.held = index, sandboxes.report(held, index)
       return handle
     end
-    if index == held.first then first_refusal = raw end
-    if not may_go_on(raw) then return nil, spawn_error(raw, spec) end
+    if index == last or not may_go_on(raw, held.plan.alternatives[index]) then
+      return nil, refusal(held, index, raw, spec)
+    end
     held.refused[index] = raw
   end
-  return nil, spawn_error(first_refusal, spec)
+  return errors.fail("sandbox", "the plan has no set of layers to try")
 end
 
 local function feed(handle, stdin)
-  if type(stdin) ~= "string" or stdin == "inherit" then return end
+  if type(stdin) ~= "string" or stdin == "inherit" then return true end
+  local ok, raw = handle:write(stdin)
   -- a command that doesn't read its input may be gone already: that is no error of ours
-  handle:write(stdin)
+  if not ok and raw.code ~= "EPIPE" then
+    handle:close()
+    return job.not_taken("stdin", raw)
+  end
   handle:close_stdin()
+  return true
 end
 
 --- Starts a command.
@@ -138,7 +139,9 @@ function M.start(opts, verb, on_exit)
   local handle
   handle, err = launch(spec)
   if not handle then return nil, err end
-  feed(handle, spec.o.stdin)
+  local fed
+  fed, err = feed(handle, spec.o.stdin)
+  if not fed then return nil, err end
   return job.new(handle, spec, on_exit)
 end
 
@@ -163,17 +166,26 @@ local function check_helper(helper)
 end
 
 local function choose(held)
-  local probe, raw = core.probe(), nil
+  local probe = core.probe()
   for index = held.first, #held.plan.alternatives do
     if feasible(held.plan.alternatives[index].engine, probe) then
-      local sandbox
-      sandbox, raw = sandboxes.compile(held, index)
-      if sandbox then return index end
-      if not may_go_on(raw) then break end
+      local sandbox, raw = sandboxes.compile(held, index)
+      if not sandbox then return nil, errors.adopt(raw) end
+      return index
     end
   end
-  if raw then return nil, errors.adopt(raw) end
   return errors.fail("sandbox", "no set of layers that the policy allows works on this machine")
+end
+
+-- The host gives the helper the command's environment, and the loader obeys it before the helper
+-- has made any sandbox.
+local function check_loader(spec)
+  local name = spec.kept.plan.type ~= "none" and loader.obeyed(spec.env.map)
+  if not name then return true end
+  return errors.fail("invalid_input", string.format("the environment has %s, which would act on the"
+                     .. " helper program too, outside the sandbox: set it for the command alone"
+                     .. " (command = {\"env\", \"%s=value\", …}), or write env = {%s = false}",
+                     name, name, name))
 end
 
 local function exec_of(spec, command, sandbox)
@@ -186,7 +198,8 @@ local function exec_of(spec, command, sandbox)
 end
 
 local function transform_seatbelt(spec)
-  local command, raw = seatbelt.command(spec.kept.plan, spec.o.argv)
+  local kept = spec.kept
+  local command, raw = scripts.call(kept.script, seatbelt.command, kept.plan, spec.o.argv)
   if not command then return nil, errors.adopt(raw) end
   return exec_of(spec, command, {
     type = "macos-seatbelt", tier = "seatbelt", policy = spec.kept.plan.policy,
@@ -204,7 +217,8 @@ function M.transform(opts, helper)
   end
   if spec.o.sandbox == "macos-seatbelt" then return transform_seatbelt(spec) end
   local index, argv, raw
-  index, err = check_helper(helper)
+  index, err = check_loader(spec)
+  if index then index, err = check_helper(helper) end
   if not index then return nil, err end
   index, err = choose(spec.kept)
   if not index then return nil, err end

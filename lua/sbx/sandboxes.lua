@@ -4,8 +4,10 @@
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local plans = require "sbx.plans"
 local policies = require "sbx.policies"
 local result = require "sbx.result"
+local scripts = require "sbx.scripts"
 local surroundings = require "sbx.surroundings"
 
 local M = {}
@@ -60,6 +62,7 @@ end
 -- The content, not the identity, of what was asked: a table may have been changed since. nil where
 -- it can't be told, and then nothing is kept.
 local function key_of(o, cwd)
+  if policies.is_relative(o.policy) then cwd = cwd .. "|" .. tostring(core.cwd()) end
   if type(o.policy) == "string" and not o.require and not o.allow_missing then
     return table.concat({ o.sandbox, o.tier, #o.policy, o.policy, cwd }, "|")
   end
@@ -95,6 +98,7 @@ end
 ---@class sbx.Held
 ---@field policy table     resolved
 ---@field plan table
+---@field script table     policy.lua, that made the plan
 ---@field world userdata   what was asked of the file system
 ---@field environ table    the engine's environment that it was made with
 ---@field ctx table
@@ -103,7 +107,19 @@ end
 ---@field refused table    why an alternative could not be had, by alternative
 ---@field reports table    result.sandbox, by alternative
 
-local function make(o, cwd, env, scripts)
+-- A plan, or `nil, err`; throws for what is neither.
+local function plan_of(script, policy, ctx)
+  local plan, raw = script.plan(policy, ctx)
+  if plan == nil and type(raw) == "table" and type(raw.kind) == "string"
+    and type(raw.message) == "string" then
+    return nil, raw
+  end
+  local problem = plans.problem(plan)
+  if problem then error(problem, 0) end
+  return plan
+end
+
+local function make(o, cwd, env, script)
   local world = core.world()
   local ctx = surroundings.context(cwd, env, world)
   local ok, err = check_cwd(ctx.fs, cwd)
@@ -113,22 +129,23 @@ local function make(o, cwd, env, scripts)
   ctx.sandbox, ctx.tier, ctx.require = o.sandbox, o.tier, o.require
   ctx.allow_missing = o.allow_missing
   local plan
-  plan, raw = scripts.policy.plan(policy, ctx)
+  plan, raw = scripts.call(script, plan_of, script, policy, ctx)
   if not plan then return nil, errors.adopt(raw) end
   return {
-    policy = policy, plan = plan, world = world, environ = env, ctx = ctx,
+    policy = policy, plan = plan, script = script, world = world, environ = env, ctx = ctx,
     first = 1, compiled = {}, refused = {}, reports = {},
   }
 end
 
 --- A sandbox for these options: one that is kept, or a new one.
 ---@return sbx.Held|nil, sbx.Error?
-function M.get(o, cwd, env, scripts)
+---@param edited {policy: table}  the editable scripts
+function M.get(o, cwd, env, edited)
   local key = key_of(o, cwd)
   local held = key and kept[key]
   if held and held.environ == env and held.world:same() then return held end
   local err
-  held, err = make(o, cwd, env, scripts)
+  held, err = make(o, cwd, env, edited.policy)
   if not held then return nil, err end
   keep(key, held)
   return held
@@ -139,7 +156,7 @@ function M.compile(held, index)
   local sandbox = held.compiled[index]
   if sandbox then return sandbox end
   local raw
-  sandbox, raw = core.sandbox(held.plan.alternatives[index].engine)
+  sandbox, raw = scripts.call(held.script, core.sandbox, held.plan.alternatives[index].engine)
   if not sandbox then return nil, raw end
   held.compiled[index] = sandbox
   return sandbox

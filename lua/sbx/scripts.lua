@@ -2,6 +2,7 @@
 -- system's and the installed place. One gets the next in that order as `...`. One that doesn't load
 -- is an error: the installed one is never used in its place without a word.
 
+local errors = require "sbx.errors"
 local files = require "sbx.policyfiles"
 
 local M = {}
@@ -46,13 +47,24 @@ local function problem_of(name, value)
   end
 end
 
+-- The files that a script came from, the one read last first.
+local places = setmetatable({}, { __mode = "k" })
+
+local function remember(script, path, next_one)
+  local list = { path }
+  for _, known in ipairs(places[next_one] or {}) do list[#list + 1] = known end
+  places[script] = list
+end
+
 local function run(name, path, text, next_one)
+  errors.part_of_library("@" .. path)
   local chunk, message = files.compile(text, "@" .. path, surroundings())
   if not chunk then return nil, place(message, path) end
   local ok, value = pcall(chunk, next_one)
   if not ok then return nil, place(value, path) end
   local problem = problem_of(name, value)
   if problem then return nil, path .. ": " .. problem end
+  remember(value, path, next_one)
   return value
 end
 
@@ -82,7 +94,7 @@ local function load_one(name, core, env)
       script, message = run(name, path, text, script)
       if not script then return nil, message end
     elseif raw and code ~= "ENOENT" and code ~= "ENOTDIR" then
-      return nil, path .. ": " .. tostring(type(raw) == "table" and raw.message or raw)
+      return nil, files.unreadable(path, raw)
     end
   end
   return script
@@ -100,6 +112,47 @@ function M.load(core, env)
     scripts[name] = script
   end
   return scripts
+end
+
+---------------------------------------------------------------------------------------------------
+-- Calling one
+
+-- Not the script's fault, and nothing that a `policy` error may hide.
+local function passes_through(value)
+  if errors.is_misuse(value) then return true end
+  return type(value) == "string"
+    and (value:find("interrupted!$") or value:find("not enough memory$")) ~= nil
+end
+
+-- Lua cuts a long path to its end: the script's file that ends so is the one.
+local function full_path(list, shown)
+  local tail = shown:gsub("^%.%.%.", "")
+  for _, path in ipairs(list) do
+    if path:sub(-#tail) == tail then return path end
+  end
+end
+
+local function blame(script, value)
+  local list = places[script] or {}
+  local message = type(value) == "string" and value or "it threw a " .. type(value)
+  local shown, line, rest = message:match("^(.-%.lua):(%d+): (.*)$")
+  local path = shown and full_path(list, shown)
+  if path then return path .. ":" .. line .. ": " .. rest end
+  return (list[1] or "the editable script") .. ": " .. message
+end
+
+local function settle(script, ok, ...)
+  if ok then return ... end
+  local value = ...
+  if passes_through(value) then error(value, 0) end
+  return nil, { kind = "policy", message = blame(script, value) }
+end
+
+--- Calls fn(…) on behalf of a script: what it throws becomes `nil, err` with the script's file. The
+--- caller's misuse is thrown on.
+---@param script table  as M.load gave it
+function M.call(script, fn, ...)
+  return settle(script, pcall(fn, ...))
 end
 
 return M

@@ -32,13 +32,14 @@ end
 --- The command's directory, absolute; `nil, err` where the host's own is gone.
 function M.cwd(wanted)
   if wanted == "" then -- an unset variable, most likely: not the host's own directory
-    return errors.fail("invalid_input", "cwd is empty: it must name a directory", { code = "ENOENT" })
+    return errors.fail("invalid_input", "cwd is empty: it must name a directory",
+                       { code = "ENOENT" })
   end
   if wanted and wanted:sub(1, 1) == "/" then return wanted end
   local own, raw = core.cwd()
   if not own then
-    return errors.fail("invalid_input", "cwd: the current directory can't be used: "
-                       .. tostring(raw and raw.message), { code = raw and raw.code })
+    return errors.fail("invalid_input", raw.message .. " (the host's own directory)",
+                       { code = raw.code })
   end
   if not wanted then return own end
   return (own == "/" and "" or own) .. "/" .. wanted

@@ -78,12 +78,22 @@ local function attributes(list)
     0x40086602, 0x40046602, -- FS_IOC_SETFLAGS, FS_IOC32_SETFLAGS
     0x401c5820, -- FS_IOC_FSSETXATTR
     0x40087602, 0x40047602, -- FS_IOC_SETVERSION, FS_IOC32_SETVERSION
+    0x40086604, 0x40046604, -- EXT4_IOC_SETVERSION, EXT4_IOC32_SETVERSION
     0x40806685, -- FS_IOC_ENABLE_VERITY
     -- btrfs makes and removes subvolumes by ioctl on a directory opened for reading
     0x50009401, 0x5000940e, 0x5000940f, 0x50009417, 0x50009418, 0x5000943f, 0x4008941a,
+    0xc0c89425, -- BTRFS_IOC_SET_RECEIVED_SUBVOL
   }) do
     refuse_if(list, "EOPNOTSUPP", "ioctl", low(1, request))
   end
+end
+
+-- A read lease takes no right to write, and stalls whoever opens the file for writing (45 s).
+-- EAGAIN is what a file that is open elsewhere gives.
+local F_SETLEASE = 1024
+
+local function leases(list)
+  refuse_if(list, "EAGAIN", "fcntl", low(1, F_SETLEASE))
 end
 
 -- Landlock before ABI 3 lets truncate(2) through, and O_TRUNC with an access mode that doesn't
@@ -150,7 +160,10 @@ local function make(wish)
   mounts(list)
   kernel(list)
   ipc(list)
-  if wish.fs then attributes(list) end
+  if wish.fs then
+    attributes(list)
+    leases(list)
+  end
   if wish.truncation then truncation(list) end
   if NETWORK[wish.network] then NETWORK[wish.network](list) end
   if not wish.pidns then others(list) end

@@ -245,15 +245,20 @@ static void end_leftover(struct sbx_job *job, int64_t now) {
   job->until_ns = sbx_deadline(now, OVERDUE_MS);
 }
 
-/* Moves the job on; what is due comes before what is ready, or a writer that never pauses would put
- * it off for ever. */
-static void advance(struct sbx_job *job) {
+/* What is due comes before what is ready, or a writer that never pauses would put it off for ever.
+ */
+static void do_what_is_due(struct sbx_job *job) {
   int64_t now = sbx_now();
   expire(job, now);
   end_leftover(job, now);
+}
+
+/* Moves the job on after a look: only that tells whether bytes still wait. */
+static void advance(struct sbx_job *job) {
+  do_what_is_due(job);
   if (job->ended || !is_over(job) || waits_for_zap(job)) return;
   if (job->out[0].ready || job->out[1].ready) return;
-  if (!sbx_output_ended(job) && now < drain_deadline(job)) return;
+  if (!sbx_output_ended(job) && sbx_now() < drain_deadline(job)) return;
   job->ended = true;
   fill_result(job);
   close_all(job);
@@ -334,7 +339,7 @@ static enum sbx_event next_event(sbx_job *job, enum sbx_stream *stream, const ch
 
 enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **text,
                             size_t *size) {
-  advance(job);
+  do_what_is_due(job);
   for (bool looked = false;; looked = true) {
     enum sbx_event event;
     while ((event = next_event(job, stream, text, size)) != SBX_EVENT_NONE)

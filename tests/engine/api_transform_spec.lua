@@ -67,6 +67,23 @@ describe("sbx.transform", function()
     assert.equal("1", exec.env.CODEX_SANDBOX_NETWORK_DISABLED)
   end)
 
+  it("refuses what the loader would obey in the helper, and only there", function()
+    for _, name in ipairs({ "LD_PRELOAD", "LD_AUDIT", "LD_LIBRARY_PATH", "GLIBC_TUNABLES" }) do
+      local opts = { "env", env = { [name] = "" } }
+      local nothing, err = sbx.transform(opts)
+      assert.is_nil(nothing)
+      assert.equal("invalid_input", err.kind)
+      assert.matches(name, err.message, 1, true)
+      assert.matches("command alone", err.message, 1, true)
+      assert.matches("\n" .. name .. "=\n", "\n" .. assert(sbx.run(opts)).stdout)
+      opts.sandbox = "macos-seatbelt"
+      assert.equal("", assert(sbx.transform(opts)).env[name])
+    end
+    local exec = assert(sbx.transform({ "env", "LD_PRELOAD=x", "true", env = { OLD_LD_X = "y" } }))
+    assert.equal("y", exec.env.OLD_LD_X)
+    assert.truthy(sbx.transform({ "true", env = { LD_PRELOAD = false } }))
+  end)
+
   it("has no Windows form", function()
     local _, err = sbx.transform({ "ls", sandbox = "windows-restricted-token" })
     assert.equal("unsupported", err.kind)

@@ -235,6 +235,10 @@ static int attributes(const char *directory) {
     unsigned size, flags;
   } args = {(unsigned long)"1", 1, 0};
   answer("setxattrat", syscall(463, AT_FDCWD, "file", 0, "user.sbx3", &args, sizeof args));
+  int reading = open("file", O_RDONLY | O_CLOEXEC);
+  answer("setlease", syscall(SYS_fcntl, reading, 1024 /* F_SETLEASE */, F_RDLCK));
+  answer("setlease_high", syscall(SYS_fcntl, reading, 0xffffffff00000400UL, F_RDLCK));
+  answer("getflags", fcntl(reading, F_GETFL) < 0 ? -1 : 0);
   return 0;
 }
 

@@ -235,6 +235,13 @@ describe("extended attributes and flags", function()
     end
   end)
 
+  it("leases too, on which an open of the host's would wait", function()
+    names = try("read-only", "/")
+    assert.equal("EAGAIN", names.setlease)
+    assert.equal("EAGAIN", names.setlease_high)
+    assert.equal("ok", names.getflags)
+  end)
+
   it("work where nothing is restricted", function()
     names = try("danger-full-access")
     if names.setxattr == "EOPNOTSUPP" then pending("no attributes on this file system") end

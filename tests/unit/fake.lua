@@ -17,6 +17,7 @@ function M.fs(tree)
   function real(path)
     if path == "/" then return "/" end
     local up = real(parent_of(path))
+    if up and path:match("/%.%.$") then return parent_of(up) end
     return up and resolve((up == "/" and "" or up) .. "/" .. path:match("[^/]+$")) or nil
   end
   local function node_of(path)
@@ -31,6 +32,10 @@ function M.fs(tree)
       if type(node) == "string" then return { type = node, uid = 1000 } end
       return { type = node.type or "file", uid = node.uid or 1000 }
     end,
+    readlink = function(path)
+      local node = look(path)
+      return type(node) == "table" and node.link or nil
+    end,
     read = function(path)
       local node = node_of(path)
       return type(node) == "table" and node.text or nil
@@ -41,6 +46,7 @@ end
 --- A core that has these files and nothing else.
 function M.core(files)
   return {
+    cwd = function() return "/host" end,
     fs_read = function(path)
       if type(files[path]) == "table" then return nil, files[path] end
       if files[path] then return files[path] end

@@ -257,6 +257,32 @@ describe("a job", function()
     assert.error_matches(function() running:kill({ grace = 5 }) end, "grace_ms")
   end)
 
+  it("takes whole milliseconds and names what it doesn't take", function()
+    local running, handle = new({ "wait", { "end" } })
+    for _, wrong in ipairs({ 0 / 0, math.huge, -math.huge, 2 ^ 63, 2 ^ 31, -1 }) do
+      assert.error_matches(function() running:poll(wrong) end, "ms of job:poll must be")
+      assert.error_matches(function() running:kill({ grace_ms = wrong }) end, "grace_ms must be")
+    end
+    assert.error_matches(function() running:kill({ grace_ms = "5" }) end, "grace_ms must be a num")
+    assert.error_matches(function() running:poll("5") end, "number of milliseconds")
+    assert.same({}, handle.calls)
+    assert.is_true(running:poll(50.5))
+    assert.is_true(running:poll())
+  end)
+
+  it("is what its methods are called on", function()
+    local running = new({ { "end" } })
+    for _, method in ipairs({ "wait", "poll", "chunks", "lines", "write", "kill", "signal", "close",
+                              "pollfd", "events", "timeout", "step", "resize" }) do
+      for _, wrong in ipairs({ false, {}, "x" }) do
+        local ok, message = pcall(function() running[method](wrong or nil) end)
+        assert.is_false(ok)
+        assert.matches("job_spec.lua:%d+: job:" .. method .. " is called on a job, not", message)
+      end
+    end
+    assert.equal("ok", running:wait().status)
+  end)
+
   it("can be waited for by two coroutines", function()
     loop.use(function() coroutine.yield() end)
     local running = new(HELLO)

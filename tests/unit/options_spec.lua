@@ -101,6 +101,30 @@ describe("names and types", function()
   end)
 end)
 
+describe("an option that says nothing to a verb", function()
+  local FOREIGN = {
+    stdin = "x", on_output = print, on_line = print, merge_stderr = true, idle_timeout_ms = 5,
+    kill_grace_ms = 5, drain_ms = 5, max_output_bytes = 5, max_output_deltas = 5, loop = print,
+  }
+
+  it("is refused by name, with what to do instead", function()
+    for name, value in pairs(FOREIGN) do
+      assert.matches('option "' .. name .. '" is not for sbx.transform, which starts nothing: .',
+                     thrown({ "ls", [name] = value }, "transform"))
+      assert.truthy(options.read({ "ls", [name] = value }, "run"))
+      assert.truthy(options.read({ "ls", [name] = value }, "spawn"))
+    end
+  end)
+
+  it("is accepted where it asks for nothing, and the others are what transform uses", function()
+    local none = { "ls", merge_stderr = false, idle_timeout_ms = false }
+    assert.truthy(options.read(none, "transform"))
+    for _, option in ipairs(options.OPTIONS) do
+      assert.equal(FOREIGN[option.name] ~= nil, option.verbs ~= nil, option.name)
+    end
+  end)
+end)
+
 describe("numbers", function()
   it("have defaults by verb", function()
     assert.equal(10000, options.read({ "ls" }, "run").timeout_ms)

@@ -296,6 +296,31 @@ describe("alternatives", function()
     assert.is_nil(last.enforced.kill_tree)
   end)
 
+  it("name only properties of the interface as missing", function()
+    local known = { writable_root = true, policy_entry = true, watch = true, hard_links = true }
+    for _, name in ipairs(require("sbx.fields").PROPERTIES) do known[name] = true end
+    for abi = 1, 7 do
+      for _, mode in ipairs({ "read-only", "workspace-write", "danger-full-access" }) do
+        local plan = plan_of({ mode = mode, network = "none" }, { probe = { landlock_abi = abi } })
+        for _, one in ipairs(plan.alternatives) do
+          for _, entry in ipairs(one.missing) do assert.is_true(known[entry.property]) end
+        end
+      end
+    end
+  end)
+
+  it("are none under a tier that has no sandbox to make", function()
+    local free = { mode = "danger-full-access" }
+    assert.equal("none", plan_of(free, { tier = "auto" }).type)
+    assert.error_matches(function() policy.plan(free, context({ tier = "landlock" })) end,
+                         'tier = "landlock" says nothing without a sandbox')
+    assert.error_matches(function()
+      policy.plan({ mode = "read-only", tier = "landlock" }, context({ sandbox = "none" }))
+    end, "says nothing without a sandbox")
+    assert.equal("linux-seccomp", plan_of({ mode = "danger-full-access", network = "none" },
+                                          { tier = "landlock" }).type)
+  end)
+
   it("give root over another's workspace three capabilities, else none", function()
     local plan = plan_of(WORKSPACE, { uid = 0 })
     assert.same({ "dac_override", "fowner", "chown" }, plan.alternatives[1].engine.capabilities)

@@ -1,6 +1,7 @@
 -- The editable scripts, from files that are tables here.
 local HERE = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$")
 local fake = dofile(HERE .. "/fake.lua")
+local errors = require "sbx.errors"
 local scripts = require "sbx.scripts"
 
 local ENV = { HOME = "/home/u" }
@@ -50,7 +51,58 @@ describe("scripts.load", function()
     assert.matches("sets the global", of("leaked = 1 return ..."))
     assert.matches("compiled", of(string.dump(function() end)))
     assert.equal(path .. ": Permission denied",
-                 of({ code = "EACCES", message = "Permission denied" }))
+                 of({ code = "EACCES", message = path .. ": Permission denied" }))
     assert.is_nil(rawget(_G, "leaked"))
+  end)
+end)
+
+describe("scripts.call", function()
+  local PATH = USER .. "env.lua"
+
+  local function script(text) return assert(load_with({ [PATH] = text })).env end
+
+  local function message(text)
+    local env = script(text)
+    local value, err = scripts.call(env, env.build)
+    assert.is_nil(value)
+    assert.equal("policy", err.kind)
+    return err.message
+  end
+
+  it("gives what the script gives", function()
+    local env = script("local b = ... b.build = function(x) return x, nil, 3 end return b")
+    assert.same({ 1, nil, 3 }, { scripts.call(env, env.build, 1) })
+  end)
+
+  it("makes a throw an error with the file, and the line where there is one", function()
+    assert.equal(PATH .. ":2: boom",
+                 message("local b = ...\nb.build = function() error('boom') end return b"))
+    assert.equal(PATH .. ": bare",
+                 message("local b = ... b.build = function() error('bare', 0) end return b"))
+    assert.equal(PATH .. ": it threw a table",
+                 message("local b = ... b.build = function() error({}) end return b"))
+    assert.equal(PATH .. ": it threw a nil",
+                 message("local b = ... b.build = function() error() end return b"))
+    assert.equal(PATH .. ":1: boom",
+                 message("return { default = {}, build = function() error('boom') end }"))
+  end)
+
+  it("names the whole of a long path", function()
+    local long = "/" .. ("x"):rep(200)
+    local list = assert(load_with({
+      [long .. "/sbxlua/env.lua"] = "local b = ... b.build = function() error('boom') end return b",
+    }, { XDG_CONFIG_HOME = long }))
+    local _, err = scripts.call(list.env, list.env.build)
+    assert.equal(long .. "/sbxlua/env.lua:1: boom", err.message)
+  end)
+
+  it("lets the caller's misuse and the host's interrupt through", function()
+    local env = script("return ...")
+    local ok, thrown = pcall(scripts.call, env, function() errors.throw("wrong word") end)
+    assert.is_false(ok)
+    assert.matches("scripts_spec.lua:%d+: wrong word", thrown)
+    assert.error_matches(function()
+      scripts.call(env, function() error("interrupted!") end)
+    end, "interrupted!")
   end)
 end)

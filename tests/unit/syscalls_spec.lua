@@ -112,6 +112,24 @@ describe("the filter", function()
     assert.equal("allow", decide(syscalls.filter({ network = "none" }), "setxattr"))
   end)
 
+  it("refuses generations and received subvolumes, by number", function()
+    for _, request in ipairs({ 0x40086604, 0x40046604, 0xc0c89425 }) do
+      assert.equal("EOPNOTSUPP", decide(none, "ioctl", 0, request))
+      assert.equal("allow", decide(syscalls.filter({ network = "none" }), "ioctl", 0, request))
+    end
+  end)
+
+  it("refuses leases where files are restricted, and no other fcntl", function()
+    for _, command in ipairs({ 1024, HIGH + 1024 }) do
+      assert.equal("EAGAIN", decide(none, "fcntl", 3, command))
+      assert.equal("allow", decide(syscalls.filter({ network = "none" }), "fcntl", 3, command))
+    end
+    -- F_DUPFD, F_SETFL, F_SETLK, F_OFD_SETLK, F_GETLEASE, F_NOTIFY, F_DUPFD_CLOEXEC, F_ADD_SEALS
+    for _, command in ipairs({ 0, 4, 6, 37, 1025, 1026, 1030, 1033 }) do
+      assert.equal("allow", decide(none, "fcntl", 3, command))
+    end
+  end)
+
   it("closes truncation where Landlock can't", function()
     local old = syscalls.filter({ network = "none", fs = true, truncation = true, pidns = true })
     assert.equal("EACCES", decide(old, "truncate"))

@@ -42,28 +42,16 @@ local function landlock_words(abi)
   return words .. " (a newer kernel also covers " .. table.concat(lacks, ", ") .. ")"
 end
 
--- A property of the probe is true, a number, a path, false, or the reason why it is missing.
-local function is_there(name, value)
-  if name == "cgroup" then return type(value) == "string" and value:sub(1, 1) == "/" end
-  return value == true or type(value) == "number" and value > 0
-end
-
-local function reason_of(name, value, probe)
-  if type(value) == "string" then return value end
-  local reasons = probe.reasons or {}
-  return reasons[name] or probe[name .. "_reason"]
-end
-
+-- A property of the probe is true or the reason why it is missing; of Landlock it is the ABI.
 local function check(entry, probe)
-  local name, value = entry[1], probe[entry[1]]
-  local there = is_there(name, value)
-  local found = { name = name, purpose = entry[2], ok = there }
-  if name == "landlock_abi" then found.value = value
-  elseif name == "cgroup" and there then found.value = value
+  local name, value, reason = entry[1], probe[entry[1]], probe[entry[1]]
+  local found = { name = name, purpose = entry[2], ok = value == true }
+  if name == "landlock_abi" then
+    found.value, found.ok, reason = value, value > 0, probe.landlock_reason
   end
-  if not there then
-    found.reason = reason_of(name, value, probe)
-    found.remedy = remedies.of(name, found.reason, probe)
+  if not found.ok then
+    found.reason = reason
+    found.remedy = remedies.of(name, reason, probe)
   end
   return found
 end
@@ -90,9 +78,12 @@ local function advice_of(environ)
   }
 end
 
--- What the strongest tier holds for the policy that one works under.
+-- What the strongest tier holds for the policy that one works under. In a directory of its own: what
+-- is to be said of the one that doctor is called in ("/", a link) is no property of the machine.
 local function trial()
-  local exec, err = require("sbx").transform({ "/bin/true", policy = "workspace-write" })
+  local exec, err = require("sbx").transform({
+    "/bin/true", policy = "workspace-write", cwd = core.fs_stat("/tmp") and "/tmp" or nil,
+  })
   if exec then return exec.sandbox end
   return nil, tostring(err)
 end

@@ -1,6 +1,7 @@
 -- sbxlua init: the editable scripts, as small edits of the installed ones or as whole copies.
 
 local core = require("sbx.core")
+local policyfiles = require("sbx.policyfiles")
 local scripts = require("sbx.cli.scripts")
 local text = require("sbx.text")
 local verb = require("sbx.cli.verb")
@@ -65,14 +66,14 @@ local function write_script(path, source, force, done)
     return true
   end
   local ok, err = core.fs_write(path, source, not force)
-  if not ok then return nil, path .. ": " .. tostring(err and err.message) end
+  if not ok then return nil, policyfiles.unreadable(path, err) end
   done.written[#done.written + 1] = path
   return true
 end
 
 local function write_all(directory, values, done)
   local ok, err = core.fs_mkdir(directory .. "/policies")
-  if not ok then return nil, directory .. ": " .. tostring(err and err.message) end
+  if not ok then return nil, policyfiles.unreadable(directory, err) end
   for _, name in ipairs(scripts.NAMES) do
     local source, problem = content(name, values.full)
     if not source then return nil, type(problem) == "table" and problem.message or problem end
@@ -91,8 +92,8 @@ local function tell(done)
 end
 
 local function act(values)
-  local directory = values.system and scripts.SYSTEM_DIRECTORY
-    or scripts.user_directory(core.environ())
+  local directory = values.system and policyfiles.SYSTEM_DIRECTORY
+    or policyfiles.user_directory(core.environ())
   if not directory then
     return verb.fail("neither XDG_CONFIG_HOME nor HOME is set: nowhere to write", values.json)
   end

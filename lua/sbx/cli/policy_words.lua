@@ -3,10 +3,9 @@
 
 local core = require("sbx.core")
 local errors = require("sbx.errors")
+local fields = require("sbx.fields")
 
 local M = {}
-
-local NETWORKS = { "none", "loopback", "full" }
 
 -- option -> field of the policy that it appends to
 local LISTS = {
@@ -14,20 +13,11 @@ local LISTS = {
   deny_read = "deny_read", unix_socket = "unix_sockets",
 }
 
--- "A policy word with a / or ending in .lua is a file": made absolute here, because what a policy
--- extends is looked up elsewhere.
-local function policy_word(word)
-  if not word then return nil end
-  local is_file = word:find("/", 1, true) or word:find("%.lua$")
-  if not is_file or word:sub(1, 1) == "/" or word:sub(1, 2) == "~/" then return word end
-  return core.cwd() .. "/" .. word
-end
-
 local function json_text(word)
   if word:sub(1, 1) ~= "@" then return word end
   local text, err = core.fs_read(word:sub(2))
   if text then return text end
-  return nil, "--policy-json " .. word .. ": " .. (err and err.message or "can't be read")
+  return nil, "--policy-json: " .. require("sbx.policyfiles").unreadable(word:sub(2), err)
 end
 
 local function policy_json(word)
@@ -52,17 +42,17 @@ end
 
 local function add_network(values, policy)
   if not values.network then return true end
-  for _, word in ipairs(NETWORKS) do
+  for _, word in ipairs(fields.NETWORKS) do
     if word == values.network then
       policy.network, policy.network_access = word, nil
       return true
     end
   end
-  return nil, errors.unknown("word for --network:", values.network, NETWORKS)
+  return nil, errors.unknown("word for --network:", values.network, fields.NETWORKS)
 end
 
 local function add_base(values, policy)
-  local base = policy_word(values.policy)
+  local base = values.policy
   if base and policy.extends then
     return nil, "give --policy or \"extends\" in --policy-json, not both"
   end
@@ -91,7 +81,7 @@ end
 ---@return boolean|nil ok, string? message
 function M.set(values, opts)
   if only_a_name(values) then
-    opts.policy = policy_word(values.policy)
+    opts.policy = values.policy
     return true
   end
   local policy, message = {}, nil

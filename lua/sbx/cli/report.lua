@@ -4,28 +4,30 @@ local text = require("sbx.text")
 
 local M = {}
 
-local SKIPPED = { writable_root = true, policy_entry = true }
+-- What stands before the reason of what is no property.
+local ENTRIES = { writable_root = "left out: ", policy_entry = "" }
 
 -- Properties come as one line of names, since they are the same at each run (doctor gives the
--- reasons); an entry that was left out comes with its path.
+-- reasons); an entry that does less than it says comes with its path.
 local function not_held(sandbox)
-  local names, skipped, seen = {}, {}, {}
+  local names, entries, seen = {}, {}, {}
   for _, entry in ipairs(sandbox.missing) do
-    if SKIPPED[entry.property] then
-      skipped[#skipped + 1] = entry.reason
+    local prefix = ENTRIES[entry.property]
+    if prefix then
+      entries[#entries + 1] = prefix .. entry.reason
     elseif not seen[entry.property] then
       seen[entry.property] = true
       names[#names + 1] = entry.property
     end
   end
-  return names, skipped
+  return names, entries
 end
 
 --- Before the run: what this tier doesn't hold.
 ---@param say sbx.cli.Reporter
 function M.before(sandbox, say)
-  local names, skipped = not_held(sandbox)
-  for _, reason in ipairs(skipped) do say.warn("left out: " .. reason) end
+  local names, entries = not_held(sandbox)
+  for _, line in ipairs(entries) do say.warn(line) end
   if #names == 0 then return end
   say.note(string.format("not held by the %s tier: %s (sbxlua doctor says why)",
     sandbox.tier, table.concat(names, ", ")))

@@ -5,7 +5,6 @@ local errors = require("sbx.errors")
 local message = require("sbx.cli.message")
 local options = require("sbx.cli.options")
 local program = require("sbxlua.program")
-local text = require("sbx.text")
 
 local M = {}
 
@@ -44,17 +43,11 @@ local function tell(outcome, json, call_id)
   return answer.status(outcome)
 end
 
--- What a shell would say of a command that it can't start.
-local function words_of(err, name)
-  if err.kind == "invalid_input" then return err.message end
-  if err.kind ~= "spawn" or not name then
-    return tostring(err)
-  end
-  return text.command({ name }) .. ": " .. err.message
-end
+-- Those that name what they are about: "ls: No such file or directory", as a shell says it.
+local PLAIN = { invalid_input = true, spawn = true }
 
-local function fail(err, json, call_id, name)
-  if not json then message.error(words_of(err, name)) end
+local function fail(err, json, call_id)
+  if not json then message.error(PLAIN[err.kind] and err.message or tostring(err)) end
   return tell({ err = err }, json, call_id)
 end
 
@@ -99,16 +92,15 @@ local function run(opts, values)
   if not job then
     local signal = program.pending_signal()
     if signal then return tell({ err = err, signal = signal }, values.json, opts.call_id) end
-    return fail(err, values.json, opts.call_id, shown_words(opts)[1])
+    return fail(err, values.json, opts.call_id)
   end
-  local spec = job.state.spec
-  report.before(spec.held, say)
+  report.before(job.sandbox, say)
   local outcome = {}
   outcome.signal, outcome.failure = drive(job, opts, values, say)
   local result, why, out = job:wait()
   outcome.err, outcome.out = why, result or out
   if not values.json then own_errors(outcome) end
-  report.after(outcome, spec.kept.plan, say)
+  report.after(outcome, job.plan, say)
   return tell(outcome, values.json, opts.call_id)
 end
 

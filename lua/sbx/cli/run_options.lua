@@ -2,6 +2,7 @@
 
 local core = require("sbx.core")
 local errors = require("sbx.errors")
+local fields = require("sbx.fields")
 local policy_words = require("sbx.cli.policy_words")
 local program = require("sbxlua.program")
 local units = require("sbx.cli.units")
@@ -141,8 +142,6 @@ local function set_require(values, opts)
   return true
 end
 
-local INHERIT = { "core", "all", "none" }
-
 local function check_word(value, words, option)
   for _, word in ipairs(words) do
     if value == nil or value == word then return true end
@@ -171,7 +170,7 @@ function M.opts(values, rest)
     function() return set_times(values, opts) end,
     function() return set_output(values, opts) end,
     function() return set_stdin(values, opts) end,
-    function() return check_word(values.inherit, INHERIT, "inherit") end,
+    function() return check_word(values.inherit, fields.INHERIT, "inherit") end,
     function() return set_env(values, opts) end,
     function() return set_require(values, opts) end,
     function() return policy_words.set(values, opts) end,

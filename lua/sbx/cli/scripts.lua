@@ -2,24 +2,15 @@
 -- one.
 
 local core = require("sbx.core")
+local policyfiles = require("sbx.policyfiles")
 
 local M = {}
 
-M.NAMES = { "policy", "env", "denial" }
+M.NAMES = require("sbx.scripts").NAMES
 
 local function file(directory, name)
   return { name = name, path = directory .. "/" .. name .. ".lua" }
 end
-
---- The user's directory, or nil where neither XDG_CONFIG_HOME nor HOME says one.
-function M.user_directory(environ)
-  local config = environ.XDG_CONFIG_HOME
-  if config and config:sub(1, 1) == "/" then return config .. "/sbxlua" end
-  local home = environ.HOME
-  if home and home:sub(1, 1) == "/" then return home .. "/.config/sbxlua" end
-end
-
-M.SYSTEM_DIRECTORY = "/etc/sbxlua"
 
 --- The text of the installed script.
 function M.installed(name)
@@ -61,7 +52,9 @@ end
 --- an edition that is no longer the installed one; "replacement": doesn't build on the next one.
 function M.found(environ)
   local found = {}
-  for _, directory in ipairs({ M.user_directory(environ) or false, M.SYSTEM_DIRECTORY }) do
+  for _, directory in ipairs({
+    policyfiles.user_directory(environ) or false, policyfiles.SYSTEM_DIRECTORY,
+  }) do
     for _, name in ipairs(directory and M.NAMES or {}) do
       local script = file(directory, name)
       local text = core.fs_read(script.path, 1048576)

@@ -1,0 +1,48 @@
+-- Which refusal lets a run go on to the next, weaker set of layers: only what says that this
+-- machine can't do a layer that the next set doesn't need. Anything else (a file that a neighbour
+-- moved, no descriptor, memory or process left) must never weaken a sandbox: somebody could cause
+-- it.
+
+local M = {}
+
+-- The steps that differ between the sets of layers; Landlock and filters are the same in all.
+local STEPS = {
+  namespaces = true, user_namespace = true, mounts_private = true, proc = true, loopback = true,
+  cgroup = true, subreaper = true,
+}
+
+local CANT = { EPERM = true, EACCES = true, ENOSYS = true, EINVAL = true, EOPNOTSUPP = true }
+
+-- A kernel built without it has no such file.
+local MAY_BE_ABSENT = { user_namespace = true, cgroup = true, proc = true }
+
+-- Both "none allowed on this machine" and "the user has too many just now".
+local FULL = { ENOSPC = true, EUSERS = true }
+local COUNTED = { namespaces = true, user_namespace = true }
+
+-- The namespaces of an engine plan, as the kernel's limits call them.
+local LIMITS = { user = "user", pid = "pid", mount = "mnt", net = "net", ipc = "ipc", uts = "uts" }
+
+-- Whether one of the namespaces that were asked for is switched off.
+local function switched_off(engine, read)
+  for name, word in pairs(LIMITS) do
+    if (engine.namespaces or {})[name] then
+      local text = read("/proc/sys/user/max_" .. word .. "_namespaces")
+      if text and tonumber(text) == 0 then return true end
+    end
+  end
+  return false
+end
+
+--- Whether the next set of layers may be tried after this refusal.
+---@param raw table     the core's error from a start
+---@param engine table  the engine plan that was refused
+---@param read fun(path: string): string|nil
+function M.may_follow(raw, engine, read)
+  if raw.kind ~= "sandbox" or not STEPS[raw.step] then return false end
+  if CANT[raw.code] then return true end
+  if raw.code == "ENOENT" then return MAY_BE_ABSENT[raw.step] or false end
+  return FULL[raw.code] and COUNTED[raw.step] and switched_off(engine, read) or false
+end
+
+return M
