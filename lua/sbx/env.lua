@@ -97,20 +97,11 @@ local function field(env_policy, name)
   return value
 end
 
-local function names_gone(inherited, map)
-  local names = {}
-  for name in pairs(inherited) do
-    if map[name] == nil then names[#names + 1] = name end
-  end
-  table.sort(names)
-  return names
-end
-
 --- The environment that a policy lets through: inherit, default excludes, exclude, set,
---- include_only, in that order. The second value lists the inherited names that were dropped.
+--- include_only, in that order.
 ---@param env_policy sbx.EnvPolicy|nil
 ---@param inherited table<string, string>
----@return table<string, string> map, string[] dropped
+---@return table<string, string>
 function M.build(env_policy, inherited)
   env_policy = env_policy or M.default
   check(env_policy)
@@ -121,7 +112,7 @@ function M.build(env_policy, inherited)
   remove(map, patterns_of(field(env_policy, "exclude") or {}), false)
   for name, value in pairs(field(env_policy, "set") or {}) do map[name] = value end
   remove(map, patterns_of(field(env_policy, "include_only") or {}), true)
-  return map, names_gone(inherited, map)
+  return map
 end
 
 return M

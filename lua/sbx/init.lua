@@ -2,6 +2,17 @@
 -- elsewhere.
 
 local core = require "sbx.core"
+
+local VERSION = "0.1.0"
+
+-- An engine of another version would not know all that a plan asks for.
+if core.version ~= VERSION then
+  error(string.format("sbx %s found the engine (core.so) of version %s in %s: the two are installed"
+                      .. " together; put that directory first in package.cpath", VERSION,
+                      tostring(core.version or "unknown"),
+                      tostring(core.module_dir and core.module_dir())), 0)
+end
+
 local errors = require "sbx.errors"
 local job = require "sbx.job"
 local loop = require "sbx.loop"
@@ -11,9 +22,10 @@ local run = require "sbx.run"
 local sandboxes = require "sbx.sandboxes"
 local surroundings = require "sbx.surroundings"
 
-local M = { VERSION = "0.1.0" }
+local M = { VERSION = VERSION }
 
---- The helper program, found beside the module. A host may name another.
+--- Path of the helper program, found beside the module. A host may name another.
+---@type string|nil
 M.helper = core.helper_path()
 
 local helper_in_use = M.helper
@@ -27,10 +39,12 @@ local function use_helper()
   helper_in_use = M.helper
 end
 
---- Runs a command to its end: the result, or nil, an error, and the result where there is one.
----@param opts table
+--- Runs a command to its end. Misuse throws, here and in all that follows.
+---@param opts sbx.Options
 ---@param on_done fun(result: sbx.Result?, err: sbx.Error?, output: sbx.Result?)?
----@return sbx.Result|nil, sbx.Error?, sbx.Result?
+---@return sbx.Result|nil result
+---@return sbx.Error? err      kinds of `sbx.spawn` (nothing ran) and of `job:wait`
+---@return sbx.Result? output  with an error, where the command had started
 function M.run(opts, on_done)
   use_helper()
   local running, err = run.start(opts, "run", on_done)
@@ -39,20 +53,31 @@ function M.run(opts, on_done)
   return nil, err
 end
 
---- Starts a command; returns once execve has succeeded or failed.
----@return sbx.Job|nil, sbx.Error?
+--- Starts a command; returns once execve has succeeded or failed, at the latest after
+--- setup_timeout_ms.
+---@param opts sbx.Options
+---@param on_exit fun(result: sbx.Result?, err: sbx.Error?, output: sbx.Result?)?
+---@return sbx.Job|nil job
+---@return sbx.Error? err  kind "invalid_input"; "spawn" (step "execve", "stdin": code is errno);
+---  "sandbox" (step: the layer, or "helper", "setup_timeout"); "policy"; "unsupported"
 function M.spawn(opts, on_exit)
   use_helper()
   return run.start(opts, "spawn", on_exit)
 end
 
 --- What would be run, with no side effect.
+---@param opts sbx.Options  without what is done during a run (`verbs` in options.lua)
+---@return sbx.Exec|nil exec
+---@return sbx.Error? err  kind "invalid_input", "sandbox", "policy", "unsupported"
 function M.transform(opts)
   use_helper()
   return run.transform(opts, M.helper)
 end
 
 --- The same as `job:kill`.
+---@param running sbx.Job
+---@param how string|integer|{grace_ms: number}|nil
+---@return true
 function M.kill(running, how)
   if getmetatable(running) ~= job.Job then
     errors.throw("sbx.kill takes a job, not " .. type(running))
@@ -62,8 +87,8 @@ end
 
 local function tiers_of(probe)
   local missing = { contained = "not in this version of sbxlua" }
-  if (probe.landlock_abi or 0) < 1 then
-    missing.landlock = "this kernel has no Landlock"
+  if probe.landlock_reason then
+    missing.landlock = probe.landlock_reason
   elseif probe.seccomp ~= true then
     missing.landlock = "system call filters can't be used: " .. tostring(probe.seccomp)
   else
@@ -72,11 +97,33 @@ local function tiers_of(probe)
   return {}, missing
 end
 
---- What this machine allows: `true`, or the reason where something is missing.
+local NO_LANDLOCK = "this kernel has no Landlock (Linux 5.13 or newer, with \"landlock\" in lsm=),"
+  .. " or a filter around this process refuses it"
+
+---@class sbx.Probe  true, or the reason why it is missing; user, PID … namespaces are really made
+---@field kernel string          release, as uname(2) gives it
+---@field machine string
+---@field landlock_abi integer   landlock_create_ruleset(2) with LANDLOCK_CREATE_RULESET_VERSION
+---@field landlock_reason string?  why landlock_abi is 0
+---@field seccomp true|string    filters (seccomp(2))
+---@field user_notify true|string  seccomp_unotify(2)
+---@field userns true|string     namespaces without root
+---@field pidns true|string      with a /proc of its own
+---@field mountns true|string
+---@field netns true|string
+---@field cgroup true|string     a delegated cgroup v2 in which a job's can be made
+---@field pidfd true|string      pidfd_open(2)
+---@field tiers string[]         that can be used here, strongest first
+---@field missing_tiers table<string, string>  reason by tier
+
+--- What this machine allows. Starts processes to find out.
+---@return sbx.Probe|nil probe
+---@return sbx.Error? err
 function M.probe()
   local probe, raw = core.probe()
   if not probe then return nil, errors.adopt(raw) end
   probe.cgroup = core.cgroup() and true or "no cgroup is delegated to this process"
+  if probe.landlock_abi < 1 then probe.landlock_reason = NO_LANDLOCK end
   probe.tiers, probe.missing_tiers = tiers_of(probe)
   return probe
 end
@@ -96,9 +143,11 @@ local function context_of(ctx)
   return surroundings.context(cwd, ctx.env or surroundings.environ(), core.world())
 end
 
---- The resolved policy.
----@param policy string|table
----@param ctx {cwd: string?, env: table<string, string>?}?
+--- The resolved policy: joined with what it extends, paths as written.
+---@param policy string|table  name, file or table; a relative file counts from the host's directory
+---@param ctx {cwd: string?, env: table<string, string>?}?  of the command; the host's own
+---@return sbx.Policy|nil policy
+---@return sbx.Error? err  kind "policy", with file and line; "invalid_input" (cwd)
 function M.policy(policy, ctx)
   if type(policy) ~= "string" and type(policy) ~= "table" then
     errors.throw("a policy is a name, a file or a table, not " .. type(policy))
@@ -110,7 +159,9 @@ function M.policy(policy, ctx)
   return resolved
 end
 
---- List of `{name, path, doc}`.
+--- The policies that a name can mean, by name; `error` where one doesn't load.
+---@return {name: string, path: string, doc: string?, error: string?}[]|nil list
+---@return sbx.Error? err  kind "invalid_input" (the host's own directory is gone)
 function M.policies()
   local context, err = context_of()
   if not context then return nil, err end
@@ -119,7 +170,10 @@ function M.policies()
   return list
 end
 
---- opts for a shell line; runs nothing.
+--- opts for a line of /bin/sh; runs nothing.
+---@param script string
+---@param opts sbx.Options?  copied; without a command
+---@return sbx.Options
 function M.sh(script, opts)
   if type(script) ~= "string" then errors.throw("sbx.sh takes a script, not " .. type(script)) end
   if opts ~= nil and type(opts) ~= "table" then
@@ -135,8 +189,10 @@ function M.sh(script, opts)
 end
 
 --- Verdict and reason for a command that the host ran itself from an exec of `transform`.
----@param exec table
----@param output {exit_code: number, stdout: string?, stderr: string?}
+---@param exec sbx.Exec
+---@param output {exit_code: integer, stdout: string?, stderr: string?, aggregated_output: string?}
+---@return "none"|"likely"|nil verdict
+---@return string|sbx.Error|nil reason  the error (kind "policy": the script failed) with nil
 function M.judge(exec, output)
   if type(exec) ~= "table" or type(exec.sandbox) ~= "table" then
     errors.throw("sbx.judge takes an exec of sbx.transform")
@@ -154,8 +210,9 @@ function M.judge(exec, output)
   return result.judge(scripts.denial, exec.sandbox.type, seen, {}, false)
 end
 
---- Loads the editable scripts and policies again.
----@return boolean|nil, sbx.Error?
+--- Loads the editable scripts and policies again, and asks the machine anew.
+---@return true|nil ok
+---@return sbx.Error? err  kind "policy": a script doesn't load
 function M.reload()
   surroundings.forget()
   sandboxes.forget()
@@ -164,15 +221,21 @@ function M.reload()
   return true
 end
 
---- How to wait: "poll", or `function(job, ms)`, which may yield inside a coroutine.
+--- How to wait from now on, inside coroutines: outside it is always poll(2).
+---@param way "poll"|nil|fun(job: sbx.Job, ms: number): boolean  true once `job:pollfd()` can be
+---  read, false after `ms` milliseconds (always a number); it may yield
 function M.use(way)
   loop.use(way)
 end
 
+--- Not in this version.
+---@return nil, sbx.Error  kind "unsupported"
 function M.why()
   return nil, errors.later("sbx.why")
 end
 
+--- Not in this version.
+---@return nil, sbx.Error  kind "unsupported"
 function M.grant()
   return nil, errors.later("sbx.grant")
 end

@@ -4,29 +4,46 @@ local core = require "sbx.core"
 local errors = require "sbx.errors"
 local kinds = require "sbx.kinds"
 local loop = require "sbx.loop"
+local result = require "sbx.result"
 local stream = require "sbx.stream"
 local turns = require "sbx.turns"
 
 local M = {}
 
+-- Methods called without a job throw; so does anything but what their `@param` say.
+
 ---@class sbx.Job
----@field pid number  as the host sees it
+---@field pid integer          as the host sees it (in its own PID namespace)
+---@field sandbox sbx.Sandbox  what is in force: the same table as `result.sandbox`
+---@field plan sbx.Plan        what the policy came to, as `exec.plan`; not to be written to
+---@field state sbx.JobState   private
 local Job = { __name = "sbx.Job" }
 Job.__index = Job
 
 -- `kill("TERM")` without a grace of its own would be SIGKILL at once.
 local TERM_GRACE_MS = 2000
 
+---@param handle userdata  the core's job
+---@param spec table       what is run: `o`, `held`, `plan`, `denial`, `env_dropped`
+---@param on_exit function?
 ---@return sbx.Job
 function M.new(handle, spec, on_exit)
-  return setmetatable({ pid = handle:pid(), state = turns.new(handle, spec, on_exit) }, Job)
+  spec.sandbox = result.sandbox(spec.held)
+  return setmetatable({
+    pid = handle:pid(), sandbox = spec.sandbox, plan = spec.plan,
+    state = turns.new(handle, spec, on_exit),
+  }, Job)
 end
 
 ---------------------------------------------------------------------------------------------------
 -- Waiting
 
---- Until the command and its tree have ended: the result, or nil, an error, and the result.
----@return sbx.Result|nil, sbx.Error?, sbx.Result?
+--- Until the command and its tree have ended. Yields where a loop is in use (`sbx.use`). A second
+--- call gives the same. An error thrown in a callback closes the job and goes on to the caller.
+---@return sbx.Result|nil result   nil with an error, also where there is a result
+---@return sbx.Error? err  kind "denied", "timeout", "signal", "limit", "cancelled"; "sandbox" (step
+---  "supervisor" or "protect": lost during the run); "policy" (the denial script failed)
+---@return sbx.Result? output      the result that belongs to the error
 function Job:wait()
   local state = self.state
   if not state.outcome then
@@ -43,7 +60,9 @@ local function milliseconds(value, name)
   return ms
 end
 
---- True once it has ended; waits `ms` for it (0 when left out).
+--- Whether it has ended; callbacks are told of what came meanwhile.
+---@param ms number?  milliseconds to wait for it, 0
+---@return boolean ended
 function Job:poll(ms)
   local state = self.state
   if ms ~= nil and type(ms) ~= "number" then
@@ -64,7 +83,9 @@ local function refuse_with_callbacks(job, method)
   end
 end
 
---- `for stream, chunk in job:chunks()`: pieces as they come; the result still has all.
+--- `for stream, chunk in job:chunks()`: pieces as they come, at most 8192 bytes each; the result
+--- still has all. Throws beside on_output or on_line.
+---@return fun(): "stdout"|"stderr"|nil, string?
 function Job:chunks()
   refuse_with_callbacks(self, "chunks")
   return function() return turns.next_piece(self.state, self) end
@@ -77,7 +98,9 @@ local function last_lines(splitters, lines)
   end
 end
 
---- `for stream, line in job:lines()`: whole lines without their newline, and the last partial one.
+--- `for stream, line in job:lines()`: whole lines without their newline, and the last partial one;
+--- one of more than `max_output_bytes` comes in parts. Throws beside on_output or on_line.
+---@return fun(): "stdout"|"stderr"|nil, string?
 function Job:lines()
   refuse_with_callbacks(self, "lines")
   local longest = self.state.spec.o.max_output_bytes
@@ -117,7 +140,11 @@ function M.not_taken(step, raw)
                      { code = raw.code, step = step })
 end
 
---- Queues input and never blocks; nil closes stdin. `nil, err` with EPIPE once it is closed.
+--- Queues input and never blocks; nil closes stdin once all that is queued is written. Throws
+--- without stdin = true.
+---@param data string|nil
+---@return true|nil ok
+---@return sbx.Error? err  kind "spawn", step "stdin"; code EPIPE: closed, or the command has ended
 function Job:write(data)
   local state = self.state
   if state.spec.o.stdin ~= true then
@@ -183,8 +210,14 @@ local function over(state, job)
   return not state.busy and turns.guarded(state, turns.poll_until, job, core.now())
 end
 
---- Ends the whole tree: at once, or with a signal first and KILL after the grace. After the end it
---- does nothing.
+--- Ends the whole tree; after the end it does nothing. What is sent:
+---   kill()                SIGKILL to every process; with the option kill_grace_ms as the next
+---   kill({grace_ms = n})  SIGTERM and SIGCONT to every process, SIGKILL n ms later to what is left
+---   kill("TERM")          the same with kill_grace_ms, or 2000 ms where that is 0
+---   kill("INT")           SIGINT to the command alone, then at once all of kill("TERM")
+---   kill("KILL")          SIGKILL to every process
+---@param how string|integer|{grace_ms: number}|nil  a signal's name ("TERM", "SIGTERM") or number
+---@return true
 function Job:kill(how)
   local state = self.state
   local first, grace = kill_plan(state, how)
@@ -194,7 +227,10 @@ function Job:kill(how)
   return true
 end
 
---- Delivers a signal to the command and decides nothing.
+--- Delivers a signal to the command alone (kill(2)) and decides nothing.
+---@param signal string|integer
+---@return true|nil ok
+---@return sbx.Error? err  kind "spawn", step "signal"; code ESRCH: it has ended
 function Job:signal(signal)
   local number = signal_number(signal)
   if self.state.outcome then return M.not_taken("signal", { code = "ESRCH" }) end
@@ -203,11 +239,14 @@ function Job:signal(signal)
   return M.not_taken("signal", raw)
 end
 
+--- Not in this version: there is no pty.
+---@return nil, sbx.Error  kind "unsupported"
 function Job.resize()
   return nil, errors.later("job:resize (a pty)")
 end
 
---- Kills what is left of the tree. A closed job's wait gives the error `cancelled`.
+--- Kills what is left of the tree and tells no callback. A closed job's wait gives the error
+--- "cancelled". `<close>` and the collector do the same.
 function Job:close()
   turns.close(self.state)
 end
@@ -215,19 +254,25 @@ end
 Job.__close = Job.close
 
 ---------------------------------------------------------------------------------------------------
--- For event loops
+-- For event loops: `pollfd`, `events`, `timeout` are what cqueues asks of an object that it polls
+-- (its manual, "cqueues.poll")
 
---- One descriptor to poll for reading; nil once the job has ended.
+--- One descriptor to poll for reading, the same during all of the run; nil once it has ended.
+---@return integer|nil
 function Job:pollfd()
   if self.state.outcome then return nil end
   return self.state.handle:pollfd()
 end
 
+--- What to poll for: reading.
+---@return "r"
 function Job.events()
   return "r"
 end
 
---- Seconds until `step` is due without anything to read, or nil: as cqueues asks for it.
+--- Seconds (not milliseconds: it is cqueues' protocol) until `step` is due although nothing can be
+--- read; 0 once it has ended, nil where nothing is due.
+---@return number|nil
 function Job:timeout()
   if self.state.outcome then return 0 end
   local ms = self.state.handle:timeout()
@@ -239,8 +284,10 @@ local function step(state)
   return turns.take(state)
 end
 
---- One turn without waiting: nil, or "output", stream, text; "eof", stream; "end". Callbacks are
---- told.
+--- One turn without waiting; callbacks are told of it. nil: nothing to do now.
+---@return "output"|"eof"|"end"|nil event
+---@return "stdout"|"stderr"|nil stream  of "output" and "eof"
+---@return string? text                  of "output"
 function Job:step()
   local state = self.state
   local name, text = turns.next_pending(state)

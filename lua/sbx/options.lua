@@ -24,6 +24,43 @@ local POLICY_FIELDS = {
 
 ---------------------------------------------------------------------------------------------------
 
+---@class sbx.Options  what run, spawn and transform take; its array part is `command`
+---@field command string[]?  argv; no shell is involved. It, the array part or `script` is required
+---@field script string?     a line for /bin/sh -c
+---@field cwd string?        of the command; the host's own directory
+---@field policy string|table?  "read-only"; a name, a file (has a / or ends in .lua; relative: from
+---  the host's own directory) or a table
+---@field sandbox string?    "auto"; "none", or a type of `sbx.Sandbox`
+---@field tier string?       "auto", "contained", "landlock"
+---@field require string[]?  properties that must hold, or the run is refused
+---@field allow_missing string[]?  properties that may be missing all the same
+---@field timeout_ms integer|false?  ms from execve to the kill; 10000, none for spawn
+---@field idle_timeout_ms integer|false?  ms without output; none
+---@field kill_grace_ms integer?     ms from SIGTERM to SIGKILL, 0: SIGKILL at once
+---@field drain_ms integer?          ms that what holds the output gets after the command's end, 100
+---@field setup_timeout_ms integer?  ms to execve, 5000
+---@field env table<string, string|false>?  over the filtered environment; false removes
+---@field env_policy sbx.EnvPolicy?  the filter; the editable script's default
+---@field clear_env boolean?         only `env`; false
+---@field stdin string|true|integer?  text, true for job:write, a descriptor, "inherit"; /dev/null
+---@field on_output (fun(stream: string, text: string?, about: table))?  pieces; nil at the end
+---@field on_line (fun(stream: string, line: string?, about: table))?    whole lines; nil at the end
+---@field max_output_deltas integer?  calls of each callback, 10000
+---@field max_output_bytes integer|false?  kept of each stream, 10485760; false for all
+---@field merge_stderr boolean?      stderr into stdout; false
+---@field arg0 string?               what the command sees as argv[0]
+---@field call_id string?            this and the next two come back in the result
+---@field with_escalated_permissions boolean?
+---@field justification string?
+---@field loop function|"poll"?      as for `sbx.use`, for this job alone
+---@field limits table?              not in this version, as is all that follows
+---@field watch boolean?
+---@field pty boolean|table?
+---@field on_refused function?
+---@field on_denied function?
+---@field on_likely boolean?
+---@field audit string?
+
 ---@class sbx.Option
 ---@field name string
 ---@field kind string
@@ -166,6 +203,7 @@ end
 
 --- Checks opts and gives a table of its own, with the defaults in it and `argv` as the command.
 ---@param verb "run"|"spawn"|"transform"
+---@param opts sbx.Options
 ---@return table|nil, sbx.Error?
 function M.read(opts, verb)
   if type(opts) ~= "table" then

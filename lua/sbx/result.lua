@@ -8,28 +8,44 @@ local scripts = require "sbx.scripts"
 local M = {}
 
 ---@class sbx.Denial
----@field verdict "none"|"likely"|"confirmed"
----@field evidence table[]
----@field reason string?
----@field suggest table?
+---@field verdict "none"|"likely"|"confirmed"  whether a refusal is why the command failed
+---@field evidence table[]  refused accesses that were seen; empty: this version does not watch
+---@field reason string?    why the denial script judges so
+---@field suggest table?    a policy that would allow it; none in this version
+
+---@class sbx.Sandbox
+---@field type "linux-seccomp"|"none"|"macos-seatbelt"|"windows-restricted-token"
+---@field tier string    "landlock", "none", "seatbelt"
+---@field policy string  its name
+---@field enforced table<string, string>  by property (as in `require`): the layers that hold it
+---@field missing {property: string, reason: string}[]  what is not held, and why
+
+---@class sbx.Usage  of the command and what it has waited for (getrusage(2))
+---@field user_ms number
+---@field system_ms number
+---@field max_rss_bytes integer
+---@field voluntary_switches integer
+---@field involuntary_switches integer
 
 ---@class sbx.Result
----@field status string
----@field exit_code number
----@field signal number?
----@field stdout string
----@field stderr string
----@field aggregated_output string
----@field duration_ms number
----@field setup_ms number
----@field timed_out boolean
----@field truncated {stdout: number, stderr: number, aggregated_output: number}
----@field usage table
----@field sandbox table
+---@field status "ok"|"failed"|"denied"|"timeout"|"signal"|"limit"|"cancelled"
+---@field exit_code integer  128 + n for a signal n, 124 for a time-out, 137 where it was cancelled
+---@field signal integer?    that the command died of by itself
+---@field stdout string      the bytes as they came; head and tail where `truncated` says so
+---@field stderr string      empty with merge_stderr
+---@field aggregated_output string  both streams in the order in which they were read
+---@field duration_ms number  from execve to the end of the command
+---@field setup_ms number     from the call to execve
+---@field timed_out boolean   at timeout_ms
+---@field truncated {stdout: integer, stderr: integer, aggregated_output: integer}  bytes left out
+---@field usage sbx.Usage|{}  empty where a job was closed
+---@field sandbox sbx.Sandbox
 ---@field denial sbx.Denial
----@field env_dropped string[]
----@field leftover number
----@field call_id string?
+---@field env_dropped string[]  names of the host's variables that the command did not get, sorted
+---@field leftover integer      processes that outlived the command and were killed
+---@field call_id string?       this and the next two as they were given
+---@field justification string?
+---@field with_escalated_permissions boolean?
 
 local VERDICTS = { none = true, likely = true, confirmed = true }
 
@@ -173,7 +189,7 @@ local function base(raw, spec)
     duration_ms = raw.duration_ms, setup_ms = raw.setup_ms,
     timed_out = raw.ended_by == "timeout",
     truncated = raw.truncated, usage = raw.usage, leftover = raw.leftover,
-    sandbox = M.sandbox(spec.held),
+    sandbox = spec.sandbox,
     denial = { verdict = "none", evidence = {} },
     env_dropped = copy_list(spec.env_dropped),
     call_id = o.call_id, justification = o.justification,

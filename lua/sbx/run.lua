@@ -38,7 +38,7 @@ local function prepare(opts, verb)
   env, err = childenv.get(held, o, edited.env)
   if not env then return nil, err end
   return { o = o, cwd = cwd, kept = held, env = env, env_dropped = env.dropped,
-           denial = edited.denial }
+           denial = edited.denial, plan = held.plan }
 end
 
 local function stdin_of(stdin)
@@ -72,7 +72,8 @@ local function spawn_error(raw, spec)
     return named("invalid_input", "cwd " .. spec.cwd, raw)
   end
   if raw.kind == "spawn" and raw.step == "execve" then
-    return named("spawn", spec.o.argv[1]:sub(1, 256), raw)
+    local name = spec.o.argv[1]:sub(1, 256)
+    return named("spawn", name == "" and "\"\"" or name, raw)
   end
   return errors.adopt(raw)
 end
@@ -128,6 +129,9 @@ local function feed(handle, stdin)
 end
 
 --- Starts a command.
+---@param opts sbx.Options
+---@param verb "run"|"spawn"
+---@param on_exit function?
 ---@return sbx.Job|nil, sbx.Error?
 function M.start(opts, verb, on_exit)
   if on_exit ~= nil and type(on_exit) ~= "function" then
@@ -188,6 +192,15 @@ local function check_loader(spec)
                      name, name, name))
 end
 
+---@class sbx.Exec
+---@field command string[]  complete argv: the helper, then everything it needs; no variable's value
+---@field cwd string        of the command; the helper goes there by itself
+---@field env table<string, string>  for the host to pass, all of it: the command sees exactly this
+---@field arg0 string?      carried by `command` already
+---@field timeout_ms integer|false  for the host to watch; false: none
+---@field sandbox sbx.Sandbox
+---@field plan sbx.Plan     not to be written to
+
 local function exec_of(spec, command, sandbox)
   local env = {}
   for name, value in pairs(spec.env.map) do env[name] = value end
@@ -208,7 +221,9 @@ local function transform_seatbelt(spec)
 end
 
 --- What would be run, as a complete argv; starts nothing.
+---@param opts sbx.Options
 ---@param helper string|nil  the helper program
+---@return sbx.Exec|nil, sbx.Error?
 function M.transform(opts, helper)
   local spec, err = prepare(opts, "transform")
   if not spec then return nil, err end

@@ -1,6 +1,7 @@
 /* What was asked of the file system and what it answered: a plan rests on the answers, and is used
  * again only while all would be the same (design.md, rule 5). */
 #include <errno.h>
+#include <limits.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #define WORLD "sbx.world"
 #define READ_MAX (1024 * 1024)
 
-enum question { ASK_STAT, ASK_LSTAT, ASK_REALPATH, ASK_READ };
+enum question { ASK_STAT, ASK_LSTAT, ASK_REALPATH, ASK_READLINK, ASK_READ };
 
 struct answer {
   bool found;
@@ -56,6 +57,14 @@ static void ask_realpath(const char *path, struct answer *answer) {
   answer->size = answer->found ? strlen(answer->text) : 0;
 }
 
+static void ask_readlink(const char *path, struct answer *answer) {
+  char target[PATH_MAX];
+  ssize_t size = readlink(path, target, sizeof target);
+  answer->text = size > 0 ? strndup(target, (size_t)size) : NULL;
+  answer->found = answer->text != NULL;
+  answer->size = answer->found ? (size_t)size : 0;
+}
+
 /* One byte more than is taken tells that there is more: a file is read whole or not at all. */
 static ssize_t read_all(int fd, char *into) {
   size_t used = 0;
@@ -88,6 +97,7 @@ static void ask(enum question question, const char *path, struct answer *answer,
   case ASK_STAT: ask_stat(path, 0, answer, st); break;
   case ASK_LSTAT: ask_stat(path, AT_SYMLINK_NOFOLLOW, answer, st); break;
   case ASK_REALPATH: ask_realpath(path, answer); break;
+  case ASK_READLINK: ask_readlink(path, answer); break;
   case ASK_READ: ask_read(path, answer); break;
   }
 }
@@ -158,6 +168,10 @@ static int world_realpath(lua_State *L) {
   return push_text(L, ASK_REALPATH);
 }
 
+static int world_readlink(lua_State *L) {
+  return push_text(L, ASK_READLINK);
+}
+
 static int world_read(lua_State *L) {
   return push_text(L, ASK_READ);
 }
@@ -201,6 +215,7 @@ int sbx_lua_world(lua_State *L) {
 void sbx_lua_open_world(lua_State *L) {
   static const luaL_Reg methods[] = {
       {"stat", world_stat}, {"lstat", world_lstat}, {"realpath", world_realpath},
+      {"readlink", world_readlink},
       {"read", world_read}, {"same", world_same},   {"__gc", world_gc},
       {NULL, NULL}};
   luaL_newmetatable(L, WORLD);

@@ -28,7 +28,7 @@ describe("sbxlua run", function()
     it("is 127 and 126 for what can't be started", function()
       local got = command({ "sbxlua-no-such-command" })
       assert.equal(127, got.status)
-      assert.truthy(got.stderr:find("^sbxlua: .*sbxlua%-no%-such%-command"))
+      assert.matches("^sbxlua: sbxlua%-no%-such%-command: [^:]+\n$", got.stderr)
       assert.equal(127, command({ "" }).status)
       assert.equal(127, command({ "/no/such/command" }).status)
       assert.equal(126, command({ "/etc/passwd" }).status)
@@ -187,6 +187,26 @@ describe("sbxlua run", function()
       assert.is_false(touch({ "-w", place .. "/work" }, place .. "/file"))
     end)
 
+    it("is taken from where sbxlua is called, never from -C", function()
+      program.write(place .. "/work/theirs.lua", "return {mode = 'danger-full-access'}")
+      for _, words in ipairs({
+        { "-p", "theirs.lua" }, { "-p", "./theirs.lua", "-w", place .. "/other" },
+        { "--policy-json", '{"extends":"theirs.lua"}' },
+      }) do
+        local more = { "-C", place .. "/work", "true" }
+        table.move(more, 1, #more, #words + 1, words)
+        local got = command(words, { cwd = place })
+        assert.equal(125, got.status)
+        assert.truthy(got.stderr:find(place .. "/theirs.lua: there is no such policy file", 1, true))
+      end
+    end)
+
+    it("that gives no sandbox is refused with --tier", function()
+      local got = command({ "-p", "danger-full-access", "--tier", "landlock", "true" })
+      assert.equal(125, got.status)
+      assert.truthy(got.stderr:find("says nothing without a sandbox", 1, true))
+    end)
+
     it("can be a file, and JSON", function()
       program.write(place .. "/mine.lua", "return {extends = 'read-only', writable_roots = {'"
         .. place .. "/work'}}")
@@ -218,7 +238,7 @@ describe("sbxlua run", function()
   describe("what it says", function()
     it("can't be made to move a terminal's cursor", function()
       local got = command({ "no\27[2Jsuch\ncommand" })
-      assert.truthy(got.stderr:find("^sbxlua: 'no\\e%[2Jsuch\\ncommand': [^\n]*\n$"))
+      assert.truthy(got.stderr:find("^sbxlua: no\\e%[2Jsuch\\ncommand: [^\n]*\n$"))
       assert.is_nil(command({ "-p", "no\27[2Jsuch\n", "true" }).stderr:find("\27", 1, true))
     end)
 

@@ -45,6 +45,46 @@ describe("sbxlua doctor", function()
     assert.truthy(object.helper:find("sbx%-exec$"))
   end)
 
+  -- A library that says what another machine would: the probe's answers are the test's.
+  local function told(answers)
+    local got = program.run({ "-e", [[
+      local core = require("sbx.core")
+      local real, answers = core.probe, ]] .. answers .. [[
+      core.probe = function()
+        local probe = real()
+        for name, value in pairs(answers) do probe[name] = value end
+        return probe
+      end
+      core.cgroup = function() return answers.cgroup end
+      require("sbx.cli.doctor").main({ "--json" })]] })
+    local checks = {}
+    for _, check in ipairs(program.object(got).checks) do checks[check.name] = check end
+    return checks
+  end
+
+  it("takes true for there, and names the reason where it is not", function()
+    local checks = told('{ cgroup = "/sys/fs/cgroup/x", pidfd = "the kernel is too old" }')
+    assert.is_true(checks.cgroup.ok)
+    assert.is_nil(checks.cgroup.remedy)
+    assert.is_false(checks.pidfd.ok)
+    assert.equal("the kernel is too old", checks.pidfd.reason)
+    checks = told("{ landlock_abi = 0 }")
+    assert.is_false(checks.landlock_abi.ok)
+    assert.truthy(checks.landlock_abi.reason:find("no Landlock", 1, true))
+    assert.is_false(checks.cgroup.ok)
+  end)
+
+  it("says nothing of the directory that it is called in", function()
+    local place = program.directory()
+    local function said(cwd)
+      local object = program.object(program.run({ "doctor", "--json" }, { cwd = cwd }))
+      assert.is_nil(object.workspace_write_error)
+      return object.workspace_write
+    end
+    assert.same(said(place), said("/"))
+    program.remove(place)
+  end)
+
   it("says the same to a person", function()
     local got = program.run({ "doctor" })
     assert.truthy(got.stdout:find("landlock", 1, true))

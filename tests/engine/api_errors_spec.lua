@@ -79,6 +79,29 @@ describe("policies", function()
     refused({ "ls", policy = "/nonexistent/p.lua" }, "policy")
   end)
 
+  it("that are relative are the host's, never the workspace's", function()
+    local dir = support.scratch()
+    support.write(dir .. "/mine.lua", "return { mode = 'danger-full-access' }\n")
+    for _, policy in ipairs({ "mine.lua", "./mine.lua", { extends = "mine.lua" } }) do
+      local opts = { "ls", policy = policy, cwd = dir }
+      assert.matches("there is no such policy file", message_of(opts, "policy"))
+    end
+    support.remove(dir)
+  end)
+
+  it("that give no sandbox are refused with a tier", function()
+    local opts = { "ls", policy = "danger-full-access", tier = "landlock" }
+    assert.error_matches(function() sbx.run(opts) end, "says nothing without a sandbox")
+  end)
+
+  it("that can't be read are named once", function()
+    local path = support.scratch()
+    local message = message_of({ "ls", policy = path .. "/" }, "policy")
+    local _, stop = message:find(path, 1, true)
+    assert.is_nil(message:find(path, assert(stop), true))
+    support.remove(path)
+  end)
+
   it("that don't load are told with file and line", function()
     local dir = support.scratch()
     support.write(dir .. "/broken.lua", "return {\n  mode = \n}\n")

@@ -89,6 +89,11 @@ describe("sbx.transform", function()
     assert.equal("unsupported", err.kind)
   end)
 
+  it("refuses what only a run could do", function()
+    assert.error_matches(function() sbx.transform({ "cat", stdin = "x" }) end,
+                         'option "stdin" is not for sbx.transform')
+  end)
+
   it("refuses the same input as run", function()
     assert.equal("command args are empty", select(2, sbx.transform({})).message)
     assert.equal("invalid_input", select(2, sbx.transform({ "ls", cwd = "/nonexistent" })).kind)
@@ -103,6 +108,20 @@ describe("questions", function()
       assert.is_not_nil(probe[name], name)
     end
     assert.equal("landlock", probe.tiers[1])
+  end)
+
+  it("probe gives a reason for a kernel without Landlock", function()
+    local core = require "sbx.core"
+    local real = core.probe
+    core.probe = function()
+      return { kernel = "5.4", landlock_abi = 0, seccomp = true }
+    end
+    local probe = sbx.probe()
+    core.probe = real
+    assert.same({}, probe.tiers)
+    assert.matches("has no Landlock", probe.landlock_reason)
+    assert.equal(probe.landlock_reason, probe.missing_tiers.landlock)
+    assert.is_nil(sbx.probe().landlock_reason)
   end)
 
   it("policies lists the shipped ones", function()
@@ -122,8 +141,17 @@ describe("questions", function()
     assert.error_matches(function() sbx.policy("read-only", { cdw = "/" }) end, "did you mean")
   end)
 
+  it("refuses an engine of another version", function()
+    local core, module = package.loaded["sbx.core"], package.loaded.sbx
+    package.loaded["sbx.core"], package.loaded.sbx = { version = "0.0.9" }, nil
+    local ok, message = pcall(require, "sbx")
+    package.loaded["sbx.core"], package.loaded.sbx = core, module
+    assert.is_false(ok)
+    assert.matches("engine (core.so) of version 0.0.9", message, 1, true)
+  end)
+
   it("has a version, a helper, and reloads", function()
-    assert.equal("0.1.0", sbx.VERSION)
+    assert.equal(require("sbx.core").version, sbx.VERSION)
     assert.truthy(sbx.helper)
     assert.is_true(sbx.reload())
   end)

@@ -1,4 +1,5 @@
 -- Options as data: no kernel, no core.
+local HERE = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$")
 local errors = require "sbx.errors"
 local options = require "sbx.options"
 
@@ -122,6 +123,40 @@ describe("an option that says nothing to a verb", function()
     for _, option in ipairs(options.OPTIONS) do
       assert.equal(FOREIGN[option.name] ~= nil, option.verbs ~= nil, option.name)
     end
+  end)
+end)
+
+-- What an editor is told of them: name -> its type and words.
+local function annotated()
+  local file = assert(io.open(HERE .. "/../../lua/sbx/options.lua"))
+  local block = file:read("a"):match("%-%-%-@class sbx%.Options(.-)\n\n")
+  file:close()
+  local fields = {}
+  for name, rest in block:gsub("\n%-%-%-  ", " "):gmatch("%-%-%-@field (%S+) ([^\n]+)") do
+    fields[name] = rest
+  end
+  return fields
+end
+
+describe("the annotations", function()
+  local TYPES = {
+    argv = "string[]?", string = "string?", any_string = "string?", word = "string?",
+    words = "string[]?", boolean = "boolean?",
+  }
+
+  it("are the options that there are, with their types and defaults", function()
+    local fields, known = annotated(), {}
+    for _, option in ipairs(options.OPTIONS) do
+      local words = assert(fields[option.name], option.name)
+      known[option.name] = true
+      local expected = TYPES[option.kind]
+      if option.kind == "number" then expected = option.none and "integer|false?" or "integer?" end
+      if expected then assert.equal(expected, words:match("^%S+"), option.name) end
+      if option.default ~= nil then
+        assert.truthy(words:find(tostring(option.default), 1, true), option.name)
+      end
+    end
+    for name in pairs(fields) do assert.is_true(known[name], name) end
   end)
 end)
 

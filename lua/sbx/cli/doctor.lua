@@ -78,8 +78,8 @@ local function advice_of(environ)
   }
 end
 
--- What the strongest tier holds for the policy that one works under. In a directory of its own: what
--- is to be said of the one that doctor is called in ("/", a link) is no property of the machine.
+-- What the strongest tier holds for the policy that one works under. In a directory of its own:
+-- what is said of the one that doctor is called in ("/", a link) says nothing of the machine.
 local function trial()
   local exec, err = require("sbx").transform({
     "/bin/true", policy = "workspace-write", cwd = core.fs_stat("/tmp") and "/tmp" or nil,
