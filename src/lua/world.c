@@ -1,8 +1,8 @@
 /* What was asked of the file system and what it answered: a plan rests on the answers, and is used
  * again only while all would be the same (design.md, rule 5). */
 #include <errno.h>
-#include <limits.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -213,11 +213,10 @@ int sbx_lua_world(lua_State *L) {
 }
 
 void sbx_lua_open_world(lua_State *L) {
-  static const luaL_Reg methods[] = {
-      {"stat", world_stat}, {"lstat", world_lstat}, {"realpath", world_realpath},
-      {"readlink", world_readlink},
-      {"read", world_read}, {"same", world_same},   {"__gc", world_gc},
-      {NULL, NULL}};
+  static const luaL_Reg methods[] = {{"stat", world_stat},         {"lstat", world_lstat},
+                                     {"realpath", world_realpath}, {"readlink", world_readlink},
+                                     {"read", world_read},         {"same", world_same},
+                                     {"__gc", world_gc},           {NULL, NULL}};
   luaL_newmetatable(L, WORLD);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);
