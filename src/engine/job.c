@@ -5,10 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,8 +23,6 @@
 #define OVERDUE_MS 4000
 #define POLL_FDS 5
 
-static int watch(struct sbx_job *job, int fd, uint32_t events);
-
 /* ---- reports of the supervisor ---- */
 
 static void take_rights(struct sbx_job *job, struct cmsghdr *c) {
@@ -34,7 +30,7 @@ static void take_rights(struct sbx_job *job, struct cmsghdr *c) {
   memcpy(&fd, CMSG_DATA(c), sizeof fd);
   sbx_fd_close(&job->pidfd);
   job->pidfd = sbx_fd_high(fd);
-  if (job->epoll >= 0) watch(job, job->pidfd, EPOLLIN | EPOLLET);
+  sbx_job_watch_pidfd(job);
 }
 
 static pid_t take_pid(struct cmsghdr *c) {
@@ -125,7 +121,7 @@ static int64_t drain_deadline(const struct sbx_job *job) {
 }
 
 /* When something is due that no descriptor will tell. */
-static int64_t next_deadline(const struct sbx_job *job) {
+int64_t sbx_job_due(const struct sbx_job *job) {
   if (job->ended) return 0;
   bool read = sbx_output_ended(job);
   if (is_over(job) && read) return waits_for_zap(job) ? SBX_NEVER : 0;
@@ -264,43 +260,6 @@ static void advance(struct sbx_job *job) {
   close_all(job);
 }
 
-/* ---- one descriptor for event loops ---- */
-
-static int watch(struct sbx_job *job, int fd, uint32_t events) {
-  struct epoll_event event = {.events = events, .data.fd = fd};
-  return fd < 0 ? 0 : epoll_ctl(job->epoll, EPOLL_CTL_ADD, fd, &event);
-}
-
-/* What stays ready for reasons that no step changes is edge-triggered. */
-static int watch_all(struct sbx_job *job) {
-  if (watch(job, job->control, EPOLLIN) < 0 || watch(job, job->out[0].fd, EPOLLIN) < 0) return -1;
-  if (watch(job, job->out[1].fd, EPOLLIN) < 0 || watch(job, job->timer, EPOLLIN) < 0) return -1;
-  return watch(job, job->in.fd, EPOLLOUT | EPOLLET) | watch(job, job->pidfd, EPOLLIN | EPOLLET);
-}
-
-/* The timer makes the descriptor readable when a step is due that nothing else announces. */
-static void sync_timer(struct sbx_job *job) {
-  if (job->timer < 0) return;
-  int64_t due = next_deadline(job);
-  struct itimerspec spec = {{0, 0}, {0, 0}};
-  if (due <= 0) due = 1;
-  if (due != SBX_NEVER) spec.it_value = (struct timespec){due / 1000000000, due % 1000000000};
-  timerfd_settime(job->timer, TFD_TIMER_ABSTIME, &spec, NULL);
-}
-
-int sbx_job_pollfd(sbx_job *job) {
-  if (job->epoll >= 0 || job->ended) return job->epoll;
-  job->epoll = sbx_fd_high(epoll_create1(EPOLL_CLOEXEC));
-  job->timer = sbx_fd_high(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
-  if (job->epoll >= 0 && job->timer >= 0 && watch_all(job) == 0) {
-    sync_timer(job);
-    return job->epoll;
-  }
-  sbx_fd_close(&job->epoll);
-  sbx_fd_close(&job->timer);
-  return -1;
-}
-
 /* ---- what is public ---- */
 
 pid_t sbx_job_pid(const sbx_job *job) {
@@ -349,7 +308,7 @@ enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **
     look(job, 0);
     advance(job);
   }
-  sync_timer(job);
+  sbx_job_sync_timer(job);
   return SBX_EVENT_NONE;
 }
 
@@ -360,7 +319,7 @@ static bool has_event(const struct sbx_job *job) {
 
 int sbx_job_poll(sbx_job *job, int64_t ms) {
   if (has_event(job)) return 1;
-  int64_t until = sbx_deadline(sbx_now(), ms), due = next_deadline(job);
+  int64_t until = sbx_deadline(sbx_now(), ms), due = sbx_job_due(job);
   int rc = look(job, sbx_earlier(until, due));
   if (rc != 0) return rc < 0 ? -1 : 1;
   return due <= until ? 1 : 0;
@@ -375,7 +334,7 @@ static int pump(struct sbx_job *job, int64_t ms) {
     if (job->live && has_event(job)) return job->ended;
     while (next_event(job, &stream, &text, &size) != SBX_EVENT_NONE) continue;
     if (job->ended) return 1;
-    int rc = look(job, sbx_earlier(until, next_deadline(job)));
+    int rc = look(job, sbx_earlier(until, sbx_job_due(job)));
     advance(job);
     if (rc < 0 || (rc == 0 && sbx_now() >= until)) return job->ended;
   }
@@ -383,12 +342,12 @@ static int pump(struct sbx_job *job, int64_t ms) {
 
 int sbx_job_pump(sbx_job *job, int64_t ms) {
   int ended = pump(job, ms);
-  sync_timer(job);
+  sbx_job_sync_timer(job);
   return ended;
 }
 
 int64_t sbx_job_timeout(const sbx_job *job) {
-  return left_ms(next_deadline(job));
+  return left_ms(sbx_job_due(job));
 }
 
 /* ---- input and signals ---- */

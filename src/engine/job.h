@@ -41,4 +41,11 @@ struct sbx_job {
  * is the job's; *pid is set when the kernel told the sender's. */
 int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid);
 
+/* When something is due that no descriptor tells (SBX_NEVER: nothing). */
+int64_t sbx_job_due(const struct sbx_job *job);
+
+/* pollfd.c: once an event loop has asked for the descriptor, it is kept true. */
+void sbx_job_sync_timer(struct sbx_job *job);
+void sbx_job_watch_pidfd(struct sbx_job *job);
+
 #endif

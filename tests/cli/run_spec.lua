@@ -197,7 +197,8 @@ describe("sbxlua run", function()
         table.move(more, 1, #more, #words + 1, words)
         local got = command(words, { cwd = place })
         assert.equal(125, got.status)
-        assert.truthy(got.stderr:find(place .. "/theirs.lua: there is no such policy file", 1, true))
+        local said = place .. "/theirs.lua: there is no such policy file"
+        assert.truthy(got.stderr:find(said, 1, true))
       end
     end)
 

@@ -73,6 +73,59 @@ describe("spawn errors", function()
   end)
 end)
 
+-- Runs with an engine that answers so.
+local function with_spawn(answer, opts)
+  local core = require "sbx.core"
+  local real = core.spawn
+  sbx.reload()
+  core.spawn = answer
+  local job, err = sbx.spawn(opts)
+  core.spawn = real
+  sbx.reload()
+  assert.is_nil(job)
+  return err
+end
+
+describe("an engine that refuses", function()
+  it("every set of layers is told by the last, with the earlier ones in brackets", function()
+    local tries = 0
+    local err = with_spawn(function()
+      tries = tries + 1
+      return nil, { kind = "sandbox", step = "namespaces", code = "EPERM",
+                    message = "refusal " .. tries }
+    end, { "true" })
+    assert.is_true(tries > 1)
+    assert.equal("sandbox", err.kind)
+    assert.matches("^refusal " .. tries .. " %(before that: refusal 1", err.message)
+  end)
+
+  it("the command itself after that says only why", function()
+    local tries = 0
+    local err = with_spawn(function()
+      tries = tries + 1
+      if tries == 1 then
+        return nil, { kind = "sandbox", step = "namespaces", code = "EPERM", message = "refusal" }
+      end
+      return nil, { kind = "spawn", step = "execve", code = "ENOENT",
+                    message = "execve: No such file or directory" }
+    end, { "gone" })
+    assert.equal("gone: No such file or directory", err.message)
+  end)
+
+  it("input closes the job, unless nobody reads it", function()
+    local closed = false
+    local err = with_spawn(function()
+      return {
+        write = function() return nil, { code = "ENOMEM", message = "write: no memory" } end,
+        close = function() closed = true end,
+      }
+    end, { "cat", stdin = "text" })
+    assert.same({ "spawn", "stdin", "ENOMEM" }, { err.kind, err.step, err.code })
+    assert.is_true(closed)
+    assert.equal("ok", sbx.run({ "true", stdin = ("x"):rep(1000000) }).status)
+  end)
+end)
+
 describe("policies", function()
   it("that don't exist are named", function()
     assert.matches("no%-such%-policy", message_of({ "ls", policy = "no-such-policy" }, "policy"))
