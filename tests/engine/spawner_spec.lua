@@ -56,7 +56,7 @@ describe("supervisors made ahead", function()
   it("serve one run each", function()
     local jobs, seen = {}, {}
     for i = 1, 6 do
-      jobs[i] = assert(sbx.spawn({ "sh", "-c", "readlink /proc/self/ns/pid; read x", stdin = true }))
+      jobs[i] = assert(sbx.spawn({ script = "readlink /proc/self/ns/pid; read x", stdin = true }))
     end
     for _, job in ipairs(jobs) do
       local _, name = job:lines()()
