@@ -22,9 +22,6 @@
 #define KEYCTL_JOIN_SESSION_KEYRING 1
 #define CHILD_STACK (64 * 1024)
 
-/* The sanitizers know nothing of a second stack in the same memory. */
-#define ON_OWN_STACK __attribute__((no_sanitize("address", "undefined")))
-
 typedef int step_function(struct sbx_child *child);
 
 /* A host's own filter may refuse keyctl; then nothing that runs below it reaches a keyring. */
@@ -148,7 +145,7 @@ static const struct step {
     {"execve", step_execve, false},
 };
 
-ON_OWN_STACK static int run_steps(void *argument) {
+SBX_ON_OWN_STACK static int run_steps(void *argument) {
   struct sbx_child *child = argument;
   for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
     prctl(PR_SET_NAME, steps[i].name, 0, 0, 0); /* read by the host when a step hangs */
@@ -161,7 +158,7 @@ ON_OWN_STACK static int run_steps(void *argument) {
   _exit(125);
 }
 
-ON_OWN_STACK pid_t sbx_child_start(struct sbx_child *child) {
+SBX_ON_OWN_STACK pid_t sbx_child_start(struct sbx_child *child) {
   static char stack[CHILD_STACK] __attribute__((aligned(64)));
   child->code = 0;
   child->reached = false;

@@ -18,8 +18,6 @@
 
 #define STACK_SIZE (64 * 1024)
 #define INLINE_MAX (64 * 1024)
-#define ON_OWN_STACK __attribute__((no_sanitize("address", "undefined")))
-
 struct sbx_engine {
   char *helper; /* NULL: forks by itself */
   int socket;   /* to the spawner, or -1 */
@@ -65,7 +63,7 @@ struct start {
   int code; /* errno of what failed */
 };
 
-ON_OWN_STACK static int exec_spawner(void *argument) {
+SBX_ON_OWN_STACK static int exec_spawner(void *argument) {
   struct start *start = argument;
   char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--spawner"}, NULL};
   char *envp[] = {NULL};
@@ -79,7 +77,7 @@ ON_OWN_STACK static int exec_spawner(void *argument) {
   _exit(125);
 }
 
-ON_OWN_STACK static int fork_spawner(void *argument) {
+SBX_ON_OWN_STACK static int fork_spawner(void *argument) {
   struct start *start = argument;
   start->spawner =
       clone(exec_spawner, start->stack + STACK_SIZE / 2, CLONE_VM | CLONE_VFORK | SIGCHLD, start);
@@ -87,7 +85,7 @@ ON_OWN_STACK static int fork_spawner(void *argument) {
   _exit(0);
 }
 
-ON_OWN_STACK static void run_start(struct start *start) {
+SBX_ON_OWN_STACK static void run_start(struct start *start) {
   sigset_t all, old;
   sigfillset(&all);
   /* A handler of the host must not run in a clone that shares its memory. */

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,13 +13,6 @@
 #include "engine/output.h"
 #include "layers/descriptors.h"
 
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
-
-#define DRAIN_TIMES 10
-/* A supervisor that doesn't answer an order to kill by then is killed itself. */
-#define OVERDUE_MS 4000
 #define POLL_FDS 5
 
 /* ---- reports of the supervisor ---- */
@@ -86,7 +78,7 @@ static void read_reports(struct sbx_job *job) {
 }
 
 static void kill_supervisor(struct sbx_job *job) {
-  if (job->pidfd >= 0) syscall(SYS_pidfd_send_signal, job->pidfd, SIGKILL, NULL, 0);
+  sbx_pidfd_kill(job->pidfd);
   job->until_ns = SBX_NEVER;
 }
 
@@ -117,7 +109,7 @@ static int64_t drain_deadline(const struct sbx_job *job) {
   int64_t last = job->last_ns > since ? job->last_ns : since;
   int64_t quiet = sbx_deadline(last, job->drain_ms);
   if (is_over(job)) return quiet;
-  return sbx_earlier(quiet, sbx_deadline(since, job->drain_ms * DRAIN_TIMES));
+  return sbx_earlier(quiet, sbx_deadline(since, job->drain_ms * SBX_DRAIN_TIMES));
 }
 
 /* When something is due that no descriptor will tell. */
@@ -229,7 +221,7 @@ static void expire(struct sbx_job *job, int64_t now) {
   if (job->exited || job->idle || now < sbx_deadline(job->last_ns, job->idle_ms)) return;
   job->idle = true;
   order(job, SBX_ORDER_KILL, 0, 0);
-  job->until_ns = sbx_earlier(job->until_ns, sbx_deadline(now, OVERDUE_MS));
+  job->until_ns = sbx_earlier(job->until_ns, sbx_deadline(now, SBX_OVERDUE_MS));
 }
 
 /* The command has ended and others are left: nothing of theirs is waited for, or it was enough. */
@@ -238,7 +230,7 @@ static void end_leftover(struct sbx_job *job, int64_t now) {
   if (!sbx_output_ended(job) && now < drain_deadline(job)) return;
   job->finishing = true;
   order(job, SBX_ORDER_FINISH, 0, 0);
-  job->until_ns = sbx_deadline(now, OVERDUE_MS);
+  job->until_ns = sbx_deadline(now, SBX_OVERDUE_MS);
 }
 
 /* What is due comes before what is ready, or a writer that never pauses would put it off for ever.
@@ -368,7 +360,7 @@ void sbx_job_kill(sbx_job *job, int64_t grace_ms) {
     job->finishing = true;
     order(job, SBX_ORDER_FINISH, 0, 0);
   }
-  job->until_ns = sbx_deadline(sbx_now(), (grace_ms > 0 ? grace_ms : 0) + OVERDUE_MS);
+  job->until_ns = sbx_deadline(sbx_now(), (grace_ms > 0 ? grace_ms : 0) + SBX_OVERDUE_MS);
 }
 
 static int send_signal(sbx_job *job, enum sbx_order_type type, int sig) {
@@ -391,7 +383,7 @@ int sbx_job_signal_group(sbx_job *job, int sig) {
 /* ---- the end of the object ---- */
 
 static void end_now(struct sbx_job *job) {
-  int64_t until = sbx_deadline(sbx_now(), OVERDUE_MS);
+  int64_t until = sbx_deadline(sbx_now(), SBX_OVERDUE_MS);
   job->live = false;
   sbx_job_kill(job, 0);
   while (!job->ended && sbx_now() < until) sbx_job_pump(job, left_ms(until));

@@ -3,8 +3,14 @@
 #define SBX_JOB_H
 
 #include "engine/capture.h"
+#include "engine/launch.h"
 #include "engine/stdin.h"
 #include "engine/wire.h"
+
+/* Who holds the output after the end is waited for this many times drain_ms in all. */
+#define SBX_DRAIN_TIMES 10
+/* A supervisor that doesn't answer an order to kill by then is killed itself. */
+#define SBX_OVERDUE_MS 4000
 
 struct sbx_stream_state {
   int fd;      /* read end, or -1: not captured, or at its end */

@@ -16,6 +16,9 @@
 #ifndef CLONE_PIDFD
 #define CLONE_PIDFD 0x00001000
 #endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -166,6 +169,10 @@ void sbx_launch_release(struct sbx_launch *launch) {
 
 int sbx_pidfd_open(pid_t pid) {
   return sbx_fd_high((int)syscall(SYS_pidfd_open, pid, 0));
+}
+
+void sbx_pidfd_kill(int pidfd) {
+  if (pidfd >= 0) syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
 }
 
 void sbx_signals_reset(void) {

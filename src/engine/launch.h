@@ -4,6 +4,9 @@
 
 #include "engine/wire.h"
 
+/* For clones that share memory: the sanitizers know nothing of a second stack in it. */
+#define SBX_ON_OWN_STACK __attribute__((no_sanitize("address", "undefined")))
+
 /* Everything that supervisor and child need, laid out before the clone. */
 struct sbx_launch {
   struct sbx_wire_head head;
@@ -29,5 +32,6 @@ pid_t sbx_launch_start(struct sbx_launch *launch, int *pidfd);
 /* Default dispositions for all signals; all of them blocked. */
 void sbx_signals_reset(void);
 int sbx_pidfd_open(pid_t pid);
+void sbx_pidfd_kill(int pidfd); /* SIGKILL; -1 is passed over */
 
 #endif

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "engine/clock.h"
@@ -16,14 +15,6 @@
 #include "engine/error.h"
 #include "engine/job.h"
 #include "layers/descriptors.h"
-
-#ifndef SYS_pidfd_send_signal
-#define SYS_pidfd_send_signal 424
-#endif
-
-/* As the host, the spawner has room for what a supervisor needs past the time-out. */
-#define OVERDUE_MS 4000
-#define DRAIN_TIMES 10
 
 /* What goes to the other side; all -1 once handed over. */
 struct ends {
@@ -109,7 +100,7 @@ static struct sbx_job *new_job(const struct sbx_request *request) {
 
 /* A job that never ran: nothing to wait for. */
 static void discard(struct sbx_job *job) {
-  if (job->pidfd >= 0) syscall(SYS_pidfd_send_signal, job->pidfd, SIGKILL, NULL, 0);
+  sbx_pidfd_kill(job->pidfd);
   job->ended = true;
   sbx_job_free(job);
 }
@@ -124,7 +115,8 @@ static void started(struct sbx_job *job, const struct sbx_report *report, pid_t 
   job->pid = namespaces & SBX_NS_PID ? sender : report->pid;
   job->started_ns = job->last_ns = report->started_ns;
   int64_t bound = request->timeout_ms;
-  if (bound >= 0) bound += request->kill_grace_ms + OVERDUE_MS;
+  if (bound >= 0 && bound < SBX_NEVER / 4 && request->kill_grace_ms < SBX_NEVER / 4)
+    bound += request->kill_grace_ms + SBX_OVERDUE_MS;
   job->until_ns = sbx_deadline(job->started_ns, bound);
 }
 
@@ -196,7 +188,7 @@ static int send_request(sbx_engine *engine, const sbx_sandbox *sandbox, struct s
   if (!blob) return -1;
   head.timeout_ms = request->timeout_ms;
   head.kill_grace_ms = request->kill_grace_ms;
-  head.linger_ms = request->drain_ms * DRAIN_TIMES;
+  head.linger_ms = request->drain_ms * SBX_DRAIN_TIMES;
   const int fds[4] = {ends->control, ends->out, ends->err, ends->in};
   int rc = sbx_engine_send(engine, sandbox, &head, blob, fds, &job->pidfd, err);
   free(blob);

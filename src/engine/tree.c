@@ -4,10 +4,10 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -88,5 +88,5 @@ void sbx_tree_let_go(pid_t pid, int status) {
   int sig = WSTOPSIG(status);
   /* execve of a traced process stops it with a SIGTRAP that nobody sent (ptrace(2)). */
   if (sig == SIGTRAP) sig = 0;
-  ptrace(PTRACE_DETACH, pid, NULL, (void *)(intptr_t)sig);
+  syscall(SYS_ptrace, PTRACE_DETACH, pid, NULL, (long)sig);
 }
