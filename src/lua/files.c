@@ -10,6 +10,7 @@
 #include "lua/border.h"
 
 #define READ_MAX (4 << 20)
+#define SLACK (64 * 1024)
 
 static const char *type_of(mode_t mode) {
   if (S_ISREG(mode)) return "file";
@@ -86,12 +87,22 @@ static int push_file(lua_State *L, const char *path, size_t max, char *buffer) {
   return 1;
 }
 
+/* Room for the file as it is now and a little more, so that small files leave no large garbage;
+ * files of /proc say that they are empty. Made before the file is opened: it may throw. */
+static size_t room_for(const char *path, size_t max) {
+  struct stat st;
+  size_t room = SLACK;
+  if (stat(path, &st) == 0 && st.st_size > 0) room += (size_t)st.st_size;
+  return room < max ? room : max;
+}
+
 /* core.fs_read(path[, max]) -> text, or nil and an error (EFBIG past max bytes, 4 MiB) */
 static int fs_read(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   lua_Integer max = luaL_optinteger(L, 2, READ_MAX);
   luaL_argcheck(L, max > 0 && max <= (1 << 30), 2, "out of range");
-  return push_file(L, path, (size_t)max, lua_newuserdatauv(L, (size_t)max + 1, 0));
+  size_t room = room_for(path, (size_t)max);
+  return push_file(L, path, room, lua_newuserdatauv(L, room + 1, 0));
 }
 
 static int close_directory(lua_State *L) {
