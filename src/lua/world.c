@@ -65,28 +65,27 @@ static void ask_readlink(const char *path, struct answer *answer) {
   answer->size = answer->found ? (size_t)size : 0;
 }
 
-/* One byte more than is taken tells that there is more: a file is read whole or not at all. */
-static ssize_t read_all(int fd, char *into) {
+static ssize_t read_up_to(int fd, char *into, size_t room) {
   size_t used = 0;
-  while (used <= READ_MAX) {
-    ssize_t size = read(fd, into + used, READ_MAX + 1 - used);
+  while (used < room) {
+    ssize_t size = read(fd, into + used, room - used);
     if (size < 0 && errno == EINTR) continue;
     if (size <= 0) return size < 0 ? -1 : (ssize_t)used;
     used += (size_t)size;
   }
-  return -1;
+  return (ssize_t)used;
 }
 
+/* A file is read whole or not at all: one byte more than it has tells that it grew meanwhile. */
 static void ask_read(const char *path, struct answer *answer) {
   struct stat st;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return;
-  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (answer->text = malloc(READ_MAX + 1))) {
-    ssize_t size = read_all(fd, answer->text);
-    answer->found = size >= 0;
-    answer->size = size > 0 ? (size_t)size : 0;
-    char *fitting = realloc(answer->text, answer->size + 1);
-    if (fitting) answer->text = fitting;
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= READ_MAX &&
+      (answer->text = malloc((size_t)st.st_size + 1))) {
+    ssize_t size = read_up_to(fd, answer->text, (size_t)st.st_size + 1);
+    answer->found = size >= 0 && size <= st.st_size;
+    answer->size = answer->found ? (size_t)size : 0;
   }
   close(fd);
 }
