@@ -65,6 +65,30 @@ enum sbx_flag {                            /* bits for sbx_plan_flags() */
                 SBX_FLAG_NO_NEW_PRIVS = 4, /* PR_SET_NO_NEW_PRIVS */
                 SBX_FLAG_KEYRING = 8,      /* join a new session keyring */
                 SBX_FLAG_DROP_CAPS = 16,   /* drop every capability but those kept */
+                /* The Landlock rules are made inside, after the mounts: they cover file systems
+                 * that only this job has. */
+                SBX_FLAG_INNER_RULES = 32,
+                SBX_FLAG_MAP_ALL = 64, /* user namespace: every id as itself (root only) */
+};
+
+enum sbx_mount {                      /* what sbx_plan_mount() adds; in the order of the plan */
+                 SBX_MOUNT_SEAL,      /* the mount at path read-only, nosuid, nodev */
+                 SBX_MOUNT_BIND,      /* what was at path before, on itself again */
+                 SBX_MOUNT_HIDE,      /* over path: an empty directory, or a node without access */
+                 SBX_MOUNT_TMPFS,     /* an empty file system of its own */
+                 SBX_MOUNT_DEVPTS,    /* pseudo terminals of its own */
+                 SBX_MOUNT_DEVICE,    /* the node at path, in a file system of its own */
+                 SBX_MOUNT_SYMLINK,   /* a link to other */
+                 SBX_MOUNT_DIRECTORY, /* an empty directory to mount on */
+                 SBX_MOUNT_FILE,      /* an empty file to mount on */
+};
+
+enum sbx_mount_flag {
+  SBX_MOUNT_WRITABLE = 1,
+  SBX_MOUNT_RECURSIVE = 2,   /* SEAL: and all mounts below */
+  SBX_MOUNT_WATCHED = 4,     /* BIND: the run ends when somebody outside takes it away */
+  SBX_MOUNT_PLACEHOLDER = 8, /* BIND: where nothing is, an empty directory for the run */
+  SBX_MOUNT_ONTO = 16,       /* BIND: onto a directory or file that an earlier entry made */
 };
 
 enum sbx_compare { SBX_EQ, SBX_NE, SBX_LT, SBX_LE, SBX_GT, SBX_GE, SBX_MASKED_EQ };
@@ -85,7 +109,13 @@ SBX_API int sbx_plan_kill(sbx_plan *plan, enum sbx_kill kill, const char *cgroup
 SBX_API int sbx_plan_rlimit(sbx_plan *plan, int resource, uint64_t limit);
 SBX_API int sbx_plan_landlock(sbx_plan *plan, uint32_t abi, uint64_t fs, uint64_t net,
                               uint64_t scope);
-SBX_API int sbx_plan_landlock_path(sbx_plan *plan, const char *path, uint64_t access);
+/* inner: path is of a file system that only the job has (SBX_FLAG_INNER_RULES). */
+SBX_API int sbx_plan_landlock_path(sbx_plan *plan, const char *path, uint64_t access, bool inner);
+/* other: a link's target, the node that hides a file; or NULL. mode: of a TMPFS. */
+SBX_API int sbx_plan_mount(sbx_plan *plan, enum sbx_mount op, uint32_t flags, uint32_t mode,
+                           const char *path, const char *other);
+/* Where placeholders are written down before they are made: a directory of the user's own. */
+SBX_API int sbx_plan_journal(sbx_plan *plan, const char *directory);
 /* A refusal: the call named (or numbered, with name NULL) returns errno_value. */
 SBX_API int sbx_plan_refuse(sbx_plan *plan, const char *name, int number, int errno_value,
                             const struct sbx_arg *args, unsigned nargs);
@@ -108,6 +138,9 @@ typedef struct sbx_sandbox sbx_sandbox;
  * its supervisors itself (only for a program with one thread). */
 SBX_API sbx_engine *sbx_engine_new(const char *helper);
 SBX_API void sbx_engine_free(sbx_engine *engine);
+/* Whether what is at a real path is a placeholder of this engine: for it, nothing is there. */
+SBX_API bool sbx_engine_placeholder(const sbx_engine *engine, const char *path, uint64_t dev,
+                                    uint64_t ino);
 
 /* Compiles a plan: rulesets and filters that jobs share. err->kind SANDBOX, step "landlock",
  * "seccomp", ...: this kernel can't hold it in full. */
@@ -150,6 +183,7 @@ enum sbx_ending {
   SBX_ENDED_CANCELLED,
   SBX_ENDED_IDLE,
   SBX_ENDED_SUPERVISOR, /* the supervisor was lost */
+  SBX_ENDED_PROTECT,    /* a protected path was taken away from outside */
 };
 
 struct sbx_usage {
@@ -165,6 +199,7 @@ struct sbx_result {
   int64_t leftover;
   struct sbx_usage usage;
   uint64_t dropped[3]; /* bytes left out, by stream */
+  char detail[224];    /* SBX_ENDED_PROTECT: the path */
 };
 
 /* Everything captured whole, no time-outs, stdin from /dev/null; argv and env are still to be set.

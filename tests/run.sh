@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Runs one suite of tests against an installed copy: tests/run.sh SUITE [self|nobody]
+# Runs one suite of tests against an installed copy: tests/run.sh SUITE [self|nobody] [TIER]
+# With a TIER the suite's user has a policy script that leaves no other.
 # The copy lies where every user may read it (the checkout may not), and outside /tmp, which
 # workspace-write lets a command write. From the environment: SBX_BUILD (the build tree) and
 # SBX_REPORTS (a directory that gets the figures).
 set -euo pipefail
 suite=$1
 user=${2:-self}
+tier=${3:-}
 source=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build=${SBX_BUILD:-$source/build}
 
@@ -19,6 +21,11 @@ mkdir "$stage/bin"
 cp -r "$source"/{tests,lua,policies,README.md,.busted} "$stage/source/"
 chmod -R a+rX "$stage"
 
+if [ -n "$tier" ]; then
+  mkdir -p "$stage/home/.config/sbxlua"
+  sed "s/TIER/$tier/" "$source/tests/tier.lua" >"$stage/home/.config/sbxlua/policy.lua"
+  chmod -R a+rX "$stage/home"
+fi
 drop=()
 if [ "$user" = nobody ]; then
   chown 65534:65534 "$stage/home" "$stage/tmp"
@@ -29,7 +36,7 @@ report=$stage/tmp/report
 # A clean environment: what a developer has set must not decide a test.
 environment=(PATH="$stage/bin":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
   HOME="$stage/home" TMPDIR="$stage/tmp" SBX_PREFIX="$stage/prefix" SBX_SOURCE="$stage/source"
-  SBX_REPORT="$report")
+  SBX_REPORT="$report" SBX_TIER="$tier")
 for name in SBX_SANITIZED ASAN_OPTIONS UBSAN_OPTIONS GCOV_ERROR_FILE; do
   [ -z "${!name:-}" ] || environment+=("$name=${!name}")
 done
@@ -43,6 +50,6 @@ if [ ! -s "$report" ]; then
   echo "0 1 0" >"$report"
   status=1
 fi
-[ -z "${SBX_REPORTS:-}" ] || sed "s|^skipped: |skipped: $suite ($user): |" "$report" \
-  >"$SBX_REPORTS/$suite-$user"
+[ -z "${SBX_REPORTS:-}" ] || sed "s|^skipped: |skipped: $suite ($user${tier:+, $tier}): |" "$report" \
+  >"$SBX_REPORTS/$suite-$user${tier:+-$tier}"
 exit "$status"

@@ -266,6 +266,12 @@ function Host:close()
   self:wait(5)
 end
 
+--- The tier in force: the suite's own (tests/run.sh), else the strongest of this machine.
+function M.tier()
+  local only = os.getenv("SBX_TIER") or ""
+  return only ~= "" and only or require("sbx").probe().tiers[1]
+end
+
 M.is_root = M.output("id -u") == "0\n"
 
 return M

@@ -1,5 +1,5 @@
--- What the landlock tier holds of a policy, and what it doesn't, in words: `enforced` and `missing`
--- of an alternative, and the entries that it can't hold at all.
+-- What a tier holds of a policy, and what it doesn't, in words: `enforced` and `missing` of an
+-- alternative, and the entries that it can't hold at all.
 
 local landlock = require "sbx.landlock"
 local paths = require "sbx.paths"
@@ -25,7 +25,7 @@ local HARD_LINKS = "a file inside a writable root that has another name outside 
 local PROTECT = "the landlock tier can't keep %s read-only inside a writable root"
 local SOCKETS_FULL = "with full network every socket of the host can be connected to by its path"
 local SOCKETS_LOOPBACK = "network = \"loopback\": sockets by path are refused altogether in the"
-  .. " landlock tier, also those that the command makes itself"
+  .. ", also those that the command makes itself"
 
 local function names_of(work)
   local list = {}
@@ -33,9 +33,42 @@ local function names_of(work)
   return table.concat(list, ", ")
 end
 
-function M.files(work, abi, enforced, missing)
+local function landlock_words(abi)
+  return string.format("landlock (ABI %d)%s", abi, abi < 3 and ", seccomp (truncate)" or "")
+end
+
+local READ_ONLY = "read-only mounts"
+local NO_JOURNAL = "names that don't exist can be created: every directory in which their"
+  .. " placeholders could be written down is a writable root"
+
+-- Read-only mounts hold what Landlock doesn't know: attributes, names, what lies in another.
+local function contained_files(work, abi, enforced, missing)
+  if work.restricts_fs then
+    enforced.fs = READ_ONLY .. (abi > 0 and ", " .. landlock_words(abi) or "")
+    enforced.metadata = READ_ONLY
+  end
+  if #work.tops == 0 and work.restricts_fs then
+    enforced.protect = READ_ONLY
+  elseif #work.names > 0 and work.journal then
+    enforced.protect = READ_ONLY .. " that can't be moved, watched from outside"
+  elseif #work.names > 0 then
+    note(missing, "protect", NO_JOURNAL)
+  end
+  if not find(work.missing, "read_deny") then
+    if work.readable then
+      enforced.read_deny = landlock_words(abi) .. ", mounts over what is denied"
+    elseif #work.deny_read > 0 then
+      enforced.read_deny = "mounts over what is denied"
+    end
+  end
+  if #work.writable > 0 then note(missing, "hard_links", HARD_LINKS) end
+end
+
+function M.files(work, way, abi, enforced, missing)
+  if way.contained then return contained_files(work, abi, enforced, missing) end
+  for _, entry in ipairs(work.unheld or {}) do note(missing, entry.property, entry.reason) end
   if not work.restricts_fs then return end
-  enforced.fs = string.format("landlock (ABI %d)%s", abi, abi < 3 and ", seccomp (truncate)" or "")
+  enforced.fs = landlock_words(abi)
   note(missing, "metadata", METADATA)
   if #work.writable > 0 then note(missing, "hard_links", HARD_LINKS) end
   if #work.tops == 0 then
@@ -43,8 +76,11 @@ function M.files(work, abi, enforced, missing)
   elseif #work.names > 0 then
     note(missing, "protect", PROTECT:format(names_of(work)))
   end
-  if work.readable and not find(work.missing, "read_deny") then
+  if work.readable and not find(work.missing, "read_deny") and not find(missing, "read_deny") then
     enforced.read_deny = string.format("landlock (ABI %d)", abi)
+  end
+  for _, entry in ipairs(work.own or {}) do
+    note(missing, "protect", "sbxlua's own " .. entry.path .. " lies inside a writable root")
   end
 end
 
@@ -72,9 +108,12 @@ local GAPS = {
     .. " they go as far as the user's permissions on the device" },
 }
 
-function M.gaps(work, abi, missing)
+function M.gaps(work, way, abi, missing)
   for _, gap in ipairs(GAPS) do
-    if work.restricts_fs and abi < gap.below then note(missing, gap.property, gap.reason) end
+    local closed = way.contained and (gap.property == "metadata" or abi < 1)
+    if work.restricts_fs and abi < gap.below and not closed then
+      note(missing, gap.property, gap.reason)
+    end
   end
 end
 
@@ -101,7 +140,7 @@ function M.processes(work, way, abi, enforced, missing)
            .. " outside could be made to act for the command")
     end
   end
-  for _, entry in ipairs(way.pidns and work.readable or {}) do
+  for _, entry in ipairs(way.pidns and not way.contained and work.readable or {}) do
     if paths.covers("/proc", entry.path) then
       note(missing, "policy_entry", "readable " .. entry.path .. ": the /proc of the command's own"
            .. " PID namespace can't be read in the landlock tier")
@@ -167,8 +206,21 @@ function M.unheld(work)
   unheld_deny(work, list)
   unheld_names(work, list)
   for _, entry in ipairs(work.unix_sockets) do
-    unheld(list, "unix_sockets", "unix_sockets", entry, "can't be let through: the landlock tier"
-           .. " refuses every socket by path")
+    unheld(list, "unix_sockets", "unix_sockets", entry, "can't be let through: without network"
+           .. " every socket by path is refused")
+  end
+  return list
+end
+
+--- The same for the contained tier.
+function M.unheld_contained(work, abi)
+  local list = {}
+  for _, entry in ipairs(work.unix_sockets) do
+    unheld(list, "unix_sockets", "unix_sockets", entry, "can't be let through: without network"
+           .. " every socket by path is refused")
+  end
+  for _, entry in ipairs(abi < 1 and work.readable or {}) do
+    unheld(list, "read_deny", "readable", entry, "needs Landlock, which this kernel doesn't have")
   end
   return list
 end

@@ -65,6 +65,12 @@ local function make(abi)
     device_read = pick(abi, function(right)
       return right.name == "write_file" or right.name == "truncate" or right.name == "read_file"
     end),
+    device_tree = pick(abi, function(right)
+      return right.read or right.name == "write_file" or right.name == "truncate"
+    end),
+    terminal_tree = pick(abi, function(right)
+      return right.read or file(right) or right.name == "ioctl_dev"
+    end),
     terminal = pick(abi, function(right) return file(right) or right.name == "ioctl_dev" end),
     terminal_read = pick(abi, function(right)
       return file(right) or right.name == "ioctl_dev" or right.name == "read_file"

@@ -7,6 +7,7 @@ local fields = require "sbx.fields"
 local holds = require "sbx.holds"
 local paths = require "sbx.paths"
 local policyfiles = require "sbx.policyfiles"
+local protected = require "sbx.protected"
 local roots = require "sbx.roots"
 local sources = require "sbx.sources"
 local syscalls = require "sbx.syscalls"
@@ -21,8 +22,12 @@ local M = {}
 ---@field network "none"|"loopback"|"full"
 ---@field env table<string, string>
 ---@field writable sbx.Entry[]
+---@field protect sbx.Protected[]
+---@field own sbx.Protected[]?   sbxlua's own places inside a writable root
+---@field bare sbx.Protected[]?  what would make a root a repository of git
 ---@field missing {property: string, reason: string}[]
 ---@field alternatives table[]  strongest first
+---@field refusal {kind: string, message: string}?  why there is no weaker alternative
 ---@field asked table[]         {question, path}, in order
 
 local function fail(message)
@@ -65,14 +70,10 @@ local function tier_of(policy, ctx)
 end
 
 -- Refused by name, before anything runs.
-local function check_delivered(policy, ctx)
+local function check_delivered(policy)
   local limit = next(policy.limits or {})
   if limit then return fail("limits." .. limit .. " is not in this version of sbxlua") end
   if policy.private_tmp then return fail("private_tmp is not in this version of sbxlua") end
-  if tier_of(policy, ctx) == "contained" then
-    return fail("tier = \"contained\" is not delivered in this version of sbxlua: leave tier out,"
-                .. " or write tier = \"landlock\"")
-  end
   return true
 end
 
@@ -161,40 +162,37 @@ local function keep_holding(work, alternatives, wanted)
   return fail(string.format("require names %q, which can't be held here: %s", property, reason))
 end
 
--- An entry that can't be held stops the run, unless its property may be missing.
-local function check_held(work)
+-- An entry that can't be held stops a tier; with its property in allow_missing it is listed.
+local function refusal_of(work, list)
   local may_lack = as_set(work.policy.allow_missing or {}, work.ctx.allow_missing or {})
-  for _, one in ipairs(holds.unheld(work)) do
+  local unheld = {}
+  for _, one in ipairs(list) do
     if not may_lack[one.property] then
-      return roots.fail(one.source, string.format("%s (allow_missing = {%q} lets the command run"
-                        .. " without)", one.reason, one.property))
+      local way_out = " (allow_missing = {%q} lets the command run without)"
+      local _, err = roots.fail(one.source, one.reason .. way_out:format(one.property))
+      return err
     end
-    work.missing[#work.missing + 1] = { property = one.property, reason = one.reason }
+    unheld[#unheld + 1] = { property = one.property, reason = one.reason }
   end
-  return true
+  return nil, unheld
 end
 
--- The engine's own files inside a writable root: what the command writes there runs on the host.
-local function note_own_path(work, real)
-  for _, entry in ipairs(work.writable) do
-    if paths.covers(entry.path, real) then
-      work.missing[#work.missing + 1] = {
-        property = "protect",
-        reason = "sbxlua's own " .. real .. " lies inside the writable root " .. entry.path,
-      }
-      return
-    end
-  end
-end
-
-local function note_own(work)
+-- The engine's own places inside a writable root: what the command writes there runs on the host.
+local function own_inside(work)
   local own, seen = { policyfiles.user_directory(work.ctx.env or {}) }, {}
   for _, path in ipairs(work.ctx.own or {}) do own[#own + 1] = path end
+  local inside = {}
   for _, path in ipairs(own) do
     local real = roots.real(work.ask, path)
-    if not seen[real] then note_own_path(work, real) end
+    for _, entry in ipairs(seen[real] and {} or work.writable) do
+      if paths.covers(entry.path, real) then
+        inside[#inside + 1] = real
+        break
+      end
+    end
     seen[real] = true
   end
+  return protected.own(work, inside)
 end
 
 local function check_syscalls(work, network)
@@ -233,13 +231,36 @@ local function no_landlock()
   }
 end
 
+-- The tiers that may be used, and why the weaker one may not.
+local function choose_tiers(work)
+  local tier, abi = tier_of(work.policy, work.ctx), tiers.abi(work.ctx)
+  local wanted = { contained = tier ~= "landlock", landlock = tier ~= "contained" }
+  local refusal
+  if wanted.contained then
+    refusal = refusal_of(work, holds.unheld_contained(work, abi))
+    wanted.contained = not refusal
+  end
+  if wanted.landlock then
+    local weaker, unheld
+    if work.restricts_fs and abi < 1 then
+      weaker = select(2, no_landlock())
+    else
+      weaker, unheld = refusal_of(work, holds.unheld(work))
+    end
+    work.unheld, refusal = unheld, weaker or refusal
+    wanted.landlock = not weaker
+  end
+  return wanted, refusal
+end
+
 local function linux(work, network)
-  if work.restricts_fs and tiers.abi(work.ctx) < 1 then return no_landlock() end
-  local ok, err = check_held(work)
-  if ok then ok, err = check_syscalls(work, network) end
+  local wanted, refusal = choose_tiers(work)
+  if not wanted.contained and not wanted.landlock then return nil, refusal end
+  local ok, err = check_syscalls(work, network)
   if not ok then return nil, err end
-  if work.restricts_fs then note_own(work) end
-  return keep_holding(work, tiers.landlock(work, network), required(work.policy, work.ctx))
+  work.own, work.bare = own_inside(work), protected.bare(work)
+  work.refusal = refusal
+  return keep_holding(work, tiers.list(work, network, wanted), required(work.policy, work.ctx))
 end
 
 -- Layers that are named and then not applied would be believed in.
@@ -278,7 +299,7 @@ local function make(work, kind, network, alternatives)
     env = disabled_network(network), writable = work.writable, read_only = work.read_only,
     protect = work.protect, deny_read = work.deny_read, readable = work.readable,
     unix_sockets = work.unix_sockets, missing = work.missing, alternatives = alternatives,
-    asked = work.asked,
+    own = work.own, bare = work.bare, asked = work.asked, refusal = work.refusal,
   }
 end
 
@@ -293,7 +314,7 @@ function M.plan(policy, ctx)
   local network, err = network_of(policy)
   if not network then return nil, err end
   local ok
-  ok, err = check_delivered(policy, ctx)
+  ok, err = check_delivered(policy)
   if not ok then return nil, err end
   local work
   work, err = roots.resolve(policy, ctx)

@@ -1,6 +1,7 @@
 -- The names that stay read-only at the top of each writable root, and where they lead: a link to
--- its target, a `.git` file to the repository that it names.
+-- its target, a `.git` file to the repository that it names, a repository to what it includes.
 
+local gitfiles = require "sbx.gitfiles"
 local links = require "sbx.links"
 local paths = require "sbx.paths"
 local sources = require "sbx.sources"
@@ -9,26 +10,79 @@ local M = {}
 
 M.NAMES = { ".git", ".codex", ".agents" }
 
--- As long as a path can be; git reads no more.
-local LONGEST_POINTER = 4096
-
--- A `.git` that is a file names the directory with the repository in it. It may be the work of an
--- earlier command: what no git reads names nothing.
-local function pointer_of(text)
-  local named = text and text:match("^gitdir: *([^\r\n]+)")
-  if not named or #named > LONGEST_POINTER or named:find("%z") then return nil end
-  return named
-end
+---@class sbx.Protected
+---@field path string
+---@field source string
+---@field exists boolean
+---@field type string?     "directory", "file", "link" …; nil where nothing is
+---@field hold string?     where nothing is: the first component of the path that is missing
+---@field link string?     the protected name that leads here as a link
+---@field pointer string?  the `.git` file, or the repository's config, that names it
+---@field through string[]? links on the way
 
 local function add_once(list, entry)
   for _, known in ipairs(list) do
-    if known.path == entry.path then return end
+    if known.path == entry.path then return known end
   end
   list[#list + 1] = entry
+  return entry
 end
 
-local function add_gitdir(work, list, path, real, directory, source)
-  local named = pointer_of(work.ask("read", real))
+-- The first component of a path that is not there.
+local function first_missing(ask, path)
+  local parent = paths.split(path)
+  while parent and parent ~= "/" and not ask("realpath", parent) do
+    path, parent = parent, paths.split(parent)
+  end
+  return path
+end
+
+-- Of what is at a path itself, not what a link there leads to.
+local function describe(work, entry)
+  local found = work.ask("lstat", entry.path) or work.ask("stat", entry.path)
+  entry.exists = found ~= nil
+  if found then
+    entry.type, entry.nlink = found.type, found.nlink
+  else
+    entry.hold = first_missing(work.ask, entry.path)
+  end
+  return entry
+end
+
+--- A path that something protected leads to, wherever it lies.
+local function add_place(work, list, path, more)
+  local real = links.real_or_future(work.ask, path)
+  local entry = describe(work, { path = real, source = more.source, pointer = more.pointer,
+                                 link = more.link, through = links.of(work.ask, path) })
+  return add_once(list, entry)
+end
+
+---------------------------------------------------------------------------------------------------
+-- Repositories
+
+local function add_config(work, list, top, gitdir, source)
+  local file = paths.join(gitdir, "config")
+  local config = work.ask("read", file)
+  for _, one in ipairs(config and gitfiles.named_in(config) or {}) do
+    local place = gitfiles.place(one, gitdir, top, work.ctx.home or (work.ctx.env or {}).HOME)
+    if place then add_place(work, list, place, { source = source, pointer = file }) end
+  end
+end
+
+-- The repository of a worktree shares most of what counts with the one that it was made from.
+local function add_repository(work, list, top, gitdir, source)
+  local file = paths.join(gitdir, "commondir")
+  local shared = gitfiles.pointer(work.ask("read", file))
+  if shared then
+    local place = paths.clean(paths.join(gitdir, shared))
+    local entry = add_place(work, list, place, { source = source, pointer = file })
+    gitdir = entry.path
+  end
+  add_config(work, list, top, gitdir, source)
+end
+
+local function add_gitdir(work, list, path, real, top, source)
+  local named = gitfiles.pointer(work.ask("read", real), "gitdir")
   if not named then
     work.missing[#work.missing + 1] = {
       property = "policy_entry",
@@ -36,21 +90,45 @@ local function add_gitdir(work, list, path, real, directory, source)
     }
     return
   end
-  local target = links.real_or_future(work.ask, paths.clean(paths.join(directory, named)))
-  add_once(list, { path = target, source = source, exists = true, pointer = path })
+  local place = paths.clean(paths.join(top, named))
+  local entry = add_place(work, list, place, { source = source, pointer = path })
+  add_repository(work, list, top, entry.path, source)
 end
+
+local function add_git(work, list, path, top, source)
+  local real = work.ask("realpath", path)
+  local found = real and work.ask("stat", real)
+  if found and found.type == "file" then
+    add_gitdir(work, list, path, real, top, source)
+  elseif found then
+    add_repository(work, list, top, real, source)
+  end
+end
+
+local function add_bare(work, list, top, source)
+  local head = add_once(list, describe(work, {
+    path = paths.clean(paths.join(top, "HEAD")), source = source,
+  }))
+  if head.type ~= "file" then return end
+  for _, name in ipairs({ "config", "hooks" }) do
+    local path = paths.clean(paths.join(top, name))
+    add_once(list, describe(work, { path = path, source = source }))
+  end
+end
+
+---------------------------------------------------------------------------------------------------
 
 local function add_name(work, list, directory, name, source)
   local path = paths.clean(paths.join(directory, name))
-  local real = work.ask("realpath", path)
-  local found = real and work.ask("stat", real)
-  add_once(list, { path = path, source = source, exists = real ~= nil })
+  local entry = add_once(list, describe(work, { path = path, source = source }))
+  local real = entry.exists and work.ask("realpath", path)
   if real and real ~= path then
-    add_once(list, { path = real, source = source, exists = true, link = path })
+    local target = add_place(work, list, path, { source = source, link = path })
+    entry.type = "link"
+    if target.through[1] == path then table.remove(target.through, 1) end
   end
-  if name == ".git" and found and found.type == "file" then
-    add_gitdir(work, list, path, real, directory, source)
-  end
+  if name ~= ".git" then return end
+  if entry.exists then add_git(work, list, path, directory, source) end
 end
 
 --- Names, each once, with where it was written first.
@@ -92,12 +170,39 @@ function M.tops(work)
 end
 
 --- The protected paths of `work.names` at the top of `work.tops`.
+---@return sbx.Protected[]
 function M.paths(work)
   local list = {}
   for _, directory in ipairs(work.tops) do
     for _, one in ipairs(work.names) do
       add_name(work, list, directory, one.name, one.source)
     end
+  end
+  return list
+end
+
+--- A directory with HEAD, objects and refs in it is a repository too, and its config and hooks run
+--- commands in whatever git looks at it next: where `.git` is protected and missing, HEAD can't be
+--- made either.
+---@return sbx.Protected[]
+function M.bare(work)
+  local list = {}
+  for _, one in ipairs(work.names) do
+    for _, directory in ipairs(one.name == ".git" and work.tops or {}) do
+      local git = paths.clean(paths.join(directory, one.name))
+      if not work.ask("realpath", git) then add_bare(work, list, directory, one.source) end
+    end
+  end
+  return list
+end
+
+--- The engine's own places as they would be protected: what the command writes there runs outside.
+---@param own string[]
+---@return sbx.Protected[]
+function M.own(work, own)
+  local list = {}
+  for _, path in ipairs(own) do
+    add_place(work, list, path, { source = sources.DEFAULT })
   end
   return list
 end

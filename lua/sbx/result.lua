@@ -109,14 +109,15 @@ function ENDINGS.signal(raw)
   return "signal", "signal", "died of " .. signal_words(raw.signal), { signal = raw.signal }
 end
 
+function ENDINGS.protect(raw)
+  return "failed", "sandbox", (raw.detail or "a protected name") .. " was replaced from outside"
+    .. " during the run: what stands there now was not protected, so the run was ended",
+    { step = "protect" }
+end
+
 function ENDINGS.supervisor(raw)
   return "failed", "sandbox", raw.message or "the supervisor was lost during the run",
     { step = "supervisor" }
-end
-
-function ENDINGS.protect(raw)
-  return "failed", "sandbox", raw.message or "a protected name was replaced during the run",
-    { step = "protect" }
 end
 
 ---------------------------------------------------------------------------------------------------

@@ -122,6 +122,8 @@ local function collect(work, field)
     if entry and not entry.there then
       note(work, "policy_entry", string.format("%s %q matches nothing", field, text))
     elseif entry then
+      local found = work.ask("stat", entry.path)
+      entry.type = found and found.type or "directory"
       add_once(list, entry)
     end
   end
@@ -153,6 +155,7 @@ local function add_root(work, entry, field)
     return true
   end
   entry.type, entry.uid, entry.there = found.type or "directory", found.uid, nil
+  entry.mount = found.mount
   add_once(work.writable, entry)
   return true
 end
@@ -288,6 +291,23 @@ local function check_links(work)
   return true
 end
 
+-- A protected name that is itself a link is held with its target; what lies on the way between can
+-- be changed, and then the name leads elsewhere.
+local function check_protected(work)
+  for _, entry in ipairs(work.protect) do
+    for _, link in ipairs(entry.through or {}) do
+      for _, base in ipairs(work.writable) do
+        if paths.inside(base.path, link) then
+          return fail(entry.source, string.format("protect: %s leads through the symbolic link %s,"
+                      .. " which a command could change (it lies in the writable root %s)",
+                      entry.link or entry.pointer or entry.path, link, base.path))
+        end
+      end
+    end
+  end
+  return true
+end
+
 ---------------------------------------------------------------------------------------------------
 
 local function take_away(work)
@@ -318,6 +338,8 @@ function M.resolve(policy, ctx)
   if not ok then return nil, err end
   work.names, work.tops = protected.names(policy, source_of), protected.tops(work)
   work.protect = protected.paths(work)
+  ok, err = check_protected(work)
+  if not ok then return nil, err end
   return work
 end
 

@@ -4,6 +4,7 @@
 local core = require "sbx.core"
 local childenv = require "sbx.childenv"
 local errors = require "sbx.errors"
+local feasible = require "sbx.feasible"
 local job = require "sbx.job"
 local loader = require "sbx.loader"
 local options = require "sbx.options"
@@ -94,6 +95,14 @@ local function refusal(held, index, raw, spec)
   return err
 end
 
+-- The next set of layers would have done, but for an entry that it can't hold.
+local function no_weaker(held, index, raw, spec)
+  local err = errors.adopt(held.plan.refusal)
+  err.message = string.format("%s; what would hold it can't be had here: %s", err.message,
+                              refusal(held, index, raw, spec).message)
+  return err
+end
+
 -- The plan lists what would do, strongest first; the first that the kernel takes whole is used.
 -- What can't be compiled is shared by all of them, so that there is nothing to go on to.
 local function launch(spec)
@@ -108,8 +117,10 @@ local function launch(spec)
       held.first, spec.held = index, sandboxes.report(held, index)
       return handle
     end
-    if index == last or not may_go_on(raw, held.plan.alternatives[index]) then
-      return nil, refusal(held, index, raw, spec)
+    local going = may_go_on(raw, held.plan.alternatives[index])
+    if index == last or not going then
+      return nil, going and held.plan.refusal and no_weaker(held, index, raw, spec)
+        or refusal(held, index, raw, spec)
     end
     held.refused[index] = raw
   end
@@ -152,33 +163,23 @@ end
 ---------------------------------------------------------------------------------------------------
 -- Transforming: the same, up to the process
 
--- Without a process nothing can be tried to its end: what a probe found impossible is passed over.
-local function feasible(engine, probe)
-  local wanted, found = engine.namespaces or {}, {
-    user = probe.userns, pid = probe.pidns, mount = probe.mountns, net = probe.netns,
-  }
-  for name, answer in pairs(found) do
-    if wanted[name] and answer ~= true then return false end
-  end
-  return engine.kill ~= "cgroup" or core.cgroup() ~= nil
-end
-
 local function check_helper(helper)
   if helper and core.fs_stat(helper) then return true end
   return errors.fail("sandbox", "helper: there is no program " .. tostring(helper),
                      { step = "helper", code = "ENOENT" })
 end
 
+-- Without a process nothing can be tried to its end: what a probe found impossible is passed over.
 local function choose(held)
-  local probe = core.probe()
-  for index = held.first, #held.plan.alternatives do
-    if feasible(held.plan.alternatives[index].engine, probe) then
-      local sandbox, raw = sandboxes.compile(held, index)
-      if not sandbox then return nil, errors.adopt(raw) end
-      return index
-    end
+  local index, reason = feasible.first(held.plan.alternatives, held.first, core.probe(),
+                                       core.cgroup() ~= nil)
+  if not index then
+    return errors.fail("sandbox", "no set of layers that the policy allows works on this machine: "
+                       .. tostring(reason))
   end
-  return errors.fail("sandbox", "no set of layers that the policy allows works on this machine")
+  local sandbox, raw = sandboxes.compile(held, index)
+  if not sandbox then return nil, errors.adopt(raw) end
+  return index
 end
 
 -- The host gives the helper the command's environment, and the loader obeys it before the helper

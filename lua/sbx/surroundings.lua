@@ -81,6 +81,7 @@ local own_paths
 local function own()
   if own_paths then return own_paths end
   own_paths = { policyfiles.SYSTEM_DIRECTORY, core.module_dir() }
+  own_paths[#own_paths + 1] = core.helper_path()
   for _, path in pairs({
     policyfiles.MODULES, policyfiles.INSTALLED, policyfiles.user_directory(M.environ()),
   }) do

@@ -159,9 +159,9 @@ local function make(wish)
   namespaces(list)
   mounts(list)
   kernel(list)
-  ipc(list)
+  if not wish.contained then ipc(list) end -- else the IPC namespace is its own
   if wish.fs then
-    attributes(list)
+    if not wish.contained then attributes(list) end -- else read-only mounts guard them
     leases(list)
   end
   if wish.truncation then truncation(list) end
@@ -173,12 +173,14 @@ end
 
 local made = {}
 
---- The default list for a wish: `{network, fs, truncation, pidns, tracing}`. A new list of shared
+--- The default list for a wish: `{network, fs, truncation, pidns, tracing,
+--- contained}`. A new list of shared
 --- rules, so that a script may append to it.
 function M.filter(wish)
   local key = table.concat({
     wish.network, tostring(wish.fs or false), tostring(wish.truncation or false),
     tostring(wish.pidns or false), tostring(wish.tracing or false),
+    tostring(wish.contained or false),
   }, " ")
   local shared = made[key]
   if not shared then

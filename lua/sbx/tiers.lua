@@ -1,10 +1,12 @@
 -- The sets of layers that would hold a policy, strongest first, as engine plans. The engine tries
--- them in order; which refusal lets it go on to the next is decided in run.lua. For now: the
--- landlock tier.
+-- them in order; which refusal lets it go on to the next is decided in weaker.lua.
 
 local holds = require "sbx.holds"
+local journal = require "sbx.journal"
 local landlock = require "sbx.landlock"
-local paths = require "sbx.paths"
+local mounts = require "sbx.mounts"
+local regions = require "sbx.regions"
+local rules = require "sbx.rules"
 local syscalls = require "sbx.syscalls"
 
 local M = {}
@@ -15,100 +17,59 @@ local NO_CAPABILITY = {}
 local FOR_OTHERS = { "dac_override", "fowner", "chown" }
 
 ---------------------------------------------------------------------------------------------------
--- Rules
-
-local function add_rule(rules, path, access)
-  if #access > 0 then rules[#rules + 1] = { path = path, access = access } end
-end
-
-local function writable_rules(rules, work, rights)
-  for _, entry in ipairs(work.writable) do
-    local tree = entry.type == "directory"
-    local access
-    if work.readable then
-      access = tree and rights.all_tree or rights.all_file
-    else
-      access = tree and rights.write_tree or rights.write_file
-    end
-    add_rule(rules, entry.path, access)
-  end
-end
-
-local function device_rules(rules, work, rights)
-  local suffix = work.readable and "_read" or ""
-  for _, device in ipairs(landlock.DEVICES) do
-    local real = work.ask("realpath", device.path)
-    if real then
-      add_rule(rules, real, rights[(device.terminal and "terminal" or "device") .. suffix])
-    end
-  end
-end
-
--- What a wider entry covers needs no rule of its own.
-local function is_covered(entry, list)
-  for _, other in ipairs(list) do
-    if other ~= entry and paths.inside(other.path, entry.path) then return true end
-  end
-  return false
-end
-
-local function readable_rules(rules, work, rights)
-  for _, entry in ipairs(work.readable or {}) do
-    if not is_covered(entry, work.readable) then
-      add_rule(rules, entry.path,
-               entry.type == "directory" and rights.read_tree or rights.read_file)
-    end
-  end
-end
-
-local function rules_of(work, rights)
-  local rules = {}
-  writable_rules(rules, work, rights)
-  device_rules(rules, work, rights)
-  readable_rules(rules, work, rights)
-  return rules
-end
-
--- With everything writable a domain still keeps the command off the host's processes; an old kernel
--- takes no domain that handles nothing.
-local function unrestricted_fs(rights, net, scope)
-  if #net > 0 or #scope > 0 then return rights.none end
-  return rights.handled_least
-end
-
-local function landlock_of(work, abi, network)
-  if abi < 1 then return nil end
-  local rights = landlock.rights(abi)
-  local net = network == "none" and abi >= landlock.NET_ABI and rights.net or rights.none
-  local scope = landlock.scope(abi, network)
-  if not work.restricts_fs then
-    return { abi = abi, fs = unrestricted_fs(rights, net, scope), net = net, scope = scope,
-             rules = {} }
-  end
-  return {
-    abi = abi, fs = work.readable and rights.handled_all or rights.handled_write,
-    net = net, scope = scope, rules = rules_of(work, rights),
-  }
-end
-
----------------------------------------------------------------------------------------------------
 -- Ways, strongest first
 
-local function with_pidns(user)
-  return { pidns = true, user = user, kill = "pidns" }
+-- A user namespace with one id gives no power over files of another owner: for that, a root keeps
+-- all of them, and what it may do with them ends at the namespace.
+local function user_of(capabilities)
+  return { user = true, map = #capabilities > 0 and "all" or "self" }
 end
 
--- A user namespace with one id gives no power over files of another owner.
-local function ways_of(ctx, network, capabilities)
+local function without_namespaces(ctx)
   local list, cgroup = {}, ctx.probe and ctx.probe.cgroup
-  if ctx.uid == 0 then list[1] = with_pidns(false) end
-  if #capabilities == 0 then list[#list + 1] = with_pidns(true) end
-  -- a network namespace needs one of the above
-  if network == "loopback" then return list end
   if type(cgroup) == "string" and cgroup:sub(1, 1) == "/" then
-    list[#list + 1] = { kill = "cgroup", cgroup = cgroup }
+    list[1] = { kill = "cgroup", cgroup = cgroup }
   end
   list[#list + 1] = { kill = "subreaper" }
+  return list
+end
+
+local function extended(way, more)
+  local copy = {}
+  for name, value in pairs(way) do copy[name] = value end
+  for name, value in pairs(more) do copy[name] = value end
+  return copy
+end
+
+-- Root's own power comes before a user namespace, but where it is to be kept from the command.
+local function powers_of(ctx, capabilities)
+  local user = user_of(capabilities)
+  if ctx.uid ~= 0 then return { user } end
+  if #capabilities > 0 then return { user, {} } end
+  return { {}, user }
+end
+
+local function with_pidns(power)
+  return extended(power, { pidns = true, kill = "pidns" })
+end
+
+local function landlock_ways(ctx, network, capabilities)
+  local list = {}
+  for _, power in ipairs(powers_of(ctx, capabilities)) do list[#list + 1] = with_pidns(power) end
+  -- a network namespace needs one of the above
+  if network == "loopback" then return list end
+  for _, way in ipairs(without_namespaces(ctx)) do list[#list + 1] = way end
+  return list
+end
+
+-- Where a fresh /proc is refused (containers that cover parts of theirs), the mounts may still do.
+local function contained_ways(ctx, capabilities)
+  local list, powers = {}, powers_of(ctx, capabilities)
+  for _, power in ipairs(powers) do list[#list + 1] = with_pidns(power) end
+  for _, power in ipairs(powers) do
+    for _, way in ipairs(without_namespaces(ctx)) do list[#list + 1] = extended(power, way) end
+  end
+  for _, way in ipairs(list) do way.contained = true end
   return list
 end
 
@@ -122,11 +83,15 @@ local function capabilities_of(work, ctx)
   return NO_CAPABILITY
 end
 
+---------------------------------------------------------------------------------------------------
+-- Engine plans
+
 local function namespaces_of(way, network)
-  if not way.pidns then return {} end
-  return {
-    user = way.user or nil, pid = true, mount = true, net = network == "loopback" or nil,
-  }
+  local list = { user = way.user, net = network == "loopback" or nil }
+  if way.pidns or way.contained then list.mount = true end
+  if way.pidns then list.pid = true end
+  if way.contained then list.ipc, list.uts = true, true end
+  return list
 end
 
 local function filter_of(wish, policy, missing)
@@ -144,31 +109,41 @@ local function filter_of(wish, policy, missing)
 end
 
 local function engine_of(work, way, shared, missing)
-  local engine = {
-    kill = way.kill, cgroup = way.cgroup, namespaces = namespaces_of(way, shared.network),
+  local namespaces = namespaces_of(way, shared.network)
+  return {
+    kill = way.kill, cgroup = way.cgroup, namespaces = namespaces, id_map = way.map,
+    proc = way.pidns, loopback = namespaces.net,
     capabilities = shared.capabilities, no_new_privs = true, keyring = true, rlimits = RLIMITS,
-    landlock = shared.landlock,
+    landlock = way.contained and shared.landlock_inside or shared.landlock,
+    mounts = way.contained and shared.mounts or nil,
+    journal = way.contained and shared.journal or nil,
     seccomp = filter_of({
       network = shared.network, fs = work.restricts_fs, pidns = way.pidns,
-      truncation = work.restricts_fs and shared.abi < 3, tracing = shared.abi < 1 and not way.pidns,
+      contained = way.contained, truncation = work.restricts_fs and shared.abi < 3,
+      tracing = shared.abi < 1 and not way.pidns,
     }, work.policy, missing),
   }
-  if way.pidns then engine.proc = true end
-  if way.user then engine.id_map = "self" end
-  if engine.namespaces.net then engine.loopback = true end
-  return engine
 end
 
 local function alternative(work, way, shared)
   local enforced, missing = {}, {}
-  holds.files(work, shared.abi, enforced, missing)
+  holds.files(work, way, shared.abi, enforced, missing)
   holds.network(work, shared.abi, shared.network, enforced, missing)
-  holds.gaps(work, shared.abi, missing)
+  holds.gaps(work, way, shared.abi, missing)
   holds.processes(work, way, shared.abi, enforced, missing)
   return {
-    tier = "landlock", enforced = enforced, missing = missing,
+    tier = way.contained and "contained" or "landlock", enforced = enforced, missing = missing,
     engine = engine_of(work, way, shared, missing),
   }
+end
+
+local function add(list, work, ways, shared)
+  for _, way in ipairs(ways) do list[#list + 1] = alternative(work, way, shared) end
+end
+
+-- Mounts take something away, or there is nothing for them to do.
+local function needs_mounts(work)
+  return work.restricts_fs or #work.read_only + #work.deny_read + #work.names > 0
 end
 
 --- The ABI that the plan counts on: the kernel's, at most what is known here.
@@ -178,18 +153,27 @@ function M.abi(ctx)
   return math.min(abi, landlock.KNOWN_ABI)
 end
 
---- The landlock tier's alternatives for a policy whose paths are resolved.
----@param work table     from roots.resolve, with `restricts_fs`
+--- The alternatives for a policy whose paths are resolved.
+---@param work table     from roots.resolve, with `restricts_fs` and `own`
 ---@param network string  "none", "loopback" or "full"
-function M.landlock(work, network)
-  local abi = M.abi(work.ctx)
+---@param wanted {contained: boolean, landlock: boolean}  the tiers that may be used
+function M.list(work, network, wanted)
+  local ctx, abi, list = work.ctx, M.abi(work.ctx), {}
   local shared = {
-    abi = abi, network = network, capabilities = capabilities_of(work, work.ctx),
-    landlock = landlock_of(work, abi, network),
+    abi = abi, network = network, capabilities = capabilities_of(work, ctx),
   }
-  local list = {}
-  for i, way in ipairs(ways_of(work.ctx, network, shared.capabilities)) do
-    list[i] = alternative(work, way, shared)
+  if wanted.contained and (needs_mounts(work) or not wanted.landlock) then
+    local base = work.restricts_fs and "read" or "write"
+    shared.landlock_inside = rules.of(work, abi, network, work.restricts_fs)
+    work.journal = journal.path(work)
+    shared.journal = work.journal
+    shared.mounts = mounts.list(regions.of(work, base), work.restricts_fs, work.ask,
+                                work.journal ~= nil)
+    add(list, work, contained_ways(ctx, shared.capabilities), shared)
+  end
+  if wanted.landlock then
+    shared.landlock = rules.of(work, abi, network, false)
+    add(list, work, landlock_ways(ctx, network, shared.capabilities), shared)
   end
   return list
 end

@@ -8,8 +8,11 @@ local M = {}
 -- The steps that differ between the sets of layers; Landlock and filters are the same in all.
 local STEPS = {
   namespaces = true, user_namespace = true, mounts_private = true, proc = true, loopback = true,
-  cgroup = true, subreaper = true,
+  cgroup = true, subreaper = true, mounts = true, mount_paths = true,
 }
+
+-- What a neighbour who moves a file could cause is none of a machine's.
+local NEIGHBOURS = { mount_paths = { EACCES = true } }
 
 local CANT = { EPERM = true, EACCES = true, ENOSYS = true, EINVAL = true, EOPNOTSUPP = true }
 
@@ -40,6 +43,7 @@ end
 ---@param read fun(path: string): string|nil
 function M.may_follow(raw, engine, read)
   if raw.kind ~= "sandbox" or not STEPS[raw.step] then return false end
+  if (NEIGHBOURS[raw.step] or {})[raw.code] then return false end
   if CANT[raw.code] then return true end
   if raw.code == "ENOENT" then return MAY_BE_ABSENT[raw.step] or false end
   return FULL[raw.code] and COUNTED[raw.step] and switched_off(engine, read) or false

@@ -77,8 +77,10 @@ static int step_no_new_privs(struct sbx_child *child) {
 }
 
 static int step_landlock(struct sbx_child *child) {
-  if (!child->launch->head.layers.has_ruleset) return 0;
-  return sbx_landlock_restrict(child->launch->ruleset);
+  const struct sbx_launch *launch = child->launch;
+  if (!launch->head.layers.has_ruleset) return 0;
+  bool inner = launch->head.layers.flags & SBX_FLAG_INNER_RULES;
+  return sbx_landlock_restrict(inner ? launch->inner_ruleset : launch->ruleset);
 }
 
 /* The host may still find that it must not use this process, and says so by closing. Its answer

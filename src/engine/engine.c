@@ -25,6 +25,9 @@ struct sbx_engine {
   pid_t spawner;
   struct sbx_confinement confinement; /* of the host when it started the spawner */
   struct sbx_warm warm;
+  struct sbx_placeholders *placeholders;
+  int lease;      /* read end: at its end no supervisor of this engine is left; -1: none yet */
+  int lease_kept; /* write end, where this process forks its supervisors itself */
 };
 
 sbx_engine *sbx_engine_new(const char *helper) {
@@ -33,9 +36,11 @@ sbx_engine *sbx_engine_new(const char *helper) {
   engine->socket = -1;
   engine->warm.mounts = -1;
   for (size_t i = 0; i < SBX_WARM_SPARES; i++) engine->warm.spares[i] = SBX_SPARE_NONE;
+  engine->lease = engine->lease_kept = -1;
+  engine->placeholders = sbx_placeholders_new();
   engine->helper = helper ? strdup(helper) : NULL;
-  if (!helper || engine->helper) return engine;
-  free(engine);
+  if (engine->placeholders && (!helper || engine->helper)) return engine;
+  sbx_engine_free(engine);
   return NULL;
 }
 
@@ -47,41 +52,49 @@ static void let_go(sbx_engine *engine) {
 void sbx_engine_free(sbx_engine *engine) {
   if (!engine) return;
   let_go(engine);
+  sbx_fd_close(&engine->lease);
+  sbx_fd_close(&engine->lease_kept);
+  sbx_placeholders_release(engine->placeholders);
   free(engine->helper);
   free(engine);
 }
 
-/* ---- starting the spawner ---- */
+/* ---- starting the spawner and the keeper ---- */
 
-/* The spawner is exec'd by a grandchild, so that it is never the host's child; both are clones
- * that share memory (the fork of a big host is dear) and whose end sends no signal. */
+/* What is exec'd is the child of a grandchild, so that it is never the host's child; both are
+ * clones that share memory (the fork of a big host is dear) and whose end sends no signal. */
 struct start {
   const char *helper;
-  int socket;
+  char **argv;
+  int socket, lease; /* its descriptors 3 and 4 */
   char *stack;
-  pid_t spawner;
+  pid_t pid;
   int code; /* errno of what failed */
 };
 
-SBX_ON_OWN_STACK static int exec_spawner(void *argument) {
+/* To 3 and 4, whichever of them either is now: first above both. */
+SBX_ON_OWN_STACK static bool place_sockets(struct start *start) {
+  int socket = fcntl(start->socket, F_DUPFD, 5), lease = fcntl(start->lease, F_DUPFD, 5);
+  if (socket < 0 || lease < 0) return false;
+  return sbx_fd_place(socket, 3) == 0 && sbx_fd_place(lease, 4) == 0 && sbx_fd_close_from(5) == 0;
+}
+
+SBX_ON_OWN_STACK static int exec_helper(void *argument) {
   struct start *start = argument;
-  char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--spawner"}, NULL};
   char *envp[] = {NULL};
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   bool placed = null >= 0 && setsid() >= 0 && chdir("/") == 0 && sbx_fd_place(null, 0) == 0 &&
                 sbx_fd_place(0, 1) == 0 && sbx_fd_place(0, 2) == 0;
-  /* The socket is above 2 (sbx_fd_high); at 3 it may already be. */
-  if (placed && sbx_fd_place(start->socket, 3) == 0 && sbx_fd_close_from(4) == 0)
-    execve(start->helper, argv, envp);
+  if (placed && place_sockets(start)) execve(start->helper, start->argv, envp);
   start->code = errno ? errno : EIO;
   _exit(125);
 }
 
-SBX_ON_OWN_STACK static int fork_spawner(void *argument) {
+SBX_ON_OWN_STACK static int fork_helper(void *argument) {
   struct start *start = argument;
-  start->spawner =
-      clone(exec_spawner, start->stack + STACK_SIZE / 2, CLONE_VM | CLONE_VFORK | SIGCHLD, start);
-  if (start->spawner < 0) start->code = errno;
+  start->pid =
+      clone(exec_helper, start->stack + STACK_SIZE / 2, CLONE_VM | CLONE_VFORK | SIGCHLD, start);
+  if (start->pid < 0) start->code = errno;
   _exit(0);
 }
 
@@ -90,10 +103,37 @@ SBX_ON_OWN_STACK static void run_start(struct start *start) {
   sigfillset(&all);
   /* A handler of the host must not run in a clone that shares its memory. */
   pthread_sigmask(SIG_BLOCK, &all, &old);
-  pid_t pid = clone(fork_spawner, start->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, start);
+  pid_t pid = clone(fork_helper, start->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, start);
   if (pid < 0) start->code = errno;
   while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) continue;
   pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+static void start_helper(struct start *start) {
+  start->stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (start->stack == MAP_FAILED) {
+    start->code = errno;
+    return;
+  }
+  run_start(start);
+  munmap(start->stack, STACK_SIZE);
+}
+
+/* Both ends close-on-exec and above 2. */
+static int make_pair(int pair[2]) {
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
+  pair[0] = sbx_fd_high(pair[0]);
+  pair[1] = sbx_fd_high(pair[1]);
+  return pair[0] < 0 || pair[1] < 0 ? -1 : 0;
+}
+
+static int make_lease(sbx_engine *engine, int *kept_open) {
+  int fds[2];
+  if (pipe2(fds, O_CLOEXEC) < 0) return -1;
+  sbx_fd_close(&engine->lease);
+  engine->lease = sbx_fd_high(fds[0]);
+  *kept_open = sbx_fd_high(fds[1]);
+  return 0;
 }
 
 static int spawner_failed(struct sbx_error *err, int code, const char *detail) {
@@ -102,31 +142,61 @@ static int spawner_failed(struct sbx_error *err, int code, const char *detail) {
 }
 
 static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
-  int pair[2], on = 1;
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-    return sbx_fail(err, SBX_ERROR_SPAWN, "spawner", errno, "socketpair");
-  pair[0] = sbx_fd_high(pair[0]);
-  pair[1] = sbx_fd_high(pair[1]);
+  int pair[2] = {-1, -1}, lease = -1, on = 1;
+  if (make_pair(pair) < 0 || make_lease(engine, &lease) < 0) {
+    int code = errno;
+    sbx_fd_close(&pair[0]);
+    sbx_fd_close(&pair[1]);
+    return sbx_fail(err, SBX_ERROR_SPAWN, "spawner", code, "descriptors");
+  }
   /* Before the first message: the kernel notes a sender only for a socket that asked. */
   setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
-  void *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  struct start start = {.helper = engine->helper, .socket = pair[1], .stack = stack, .spawner = -1};
-  if (stack == MAP_FAILED || pair[0] < 0 || pair[1] < 0)
-    start.code = errno;
-  else
-    run_start(&start);
-  if (stack != MAP_FAILED) munmap(stack, STACK_SIZE);
+  char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--spawner"}, NULL};
+  struct start start = {
+      .helper = engine->helper, .argv = argv, .socket = pair[1], .lease = lease, .pid = -1};
+  start_helper(&start);
   sbx_fd_close(&pair[1]);
+  sbx_fd_close(&lease);
   if (start.code) {
     sbx_fd_close(&pair[0]);
     return spawner_failed(err, start.code, engine->helper);
   }
   engine->socket = pair[0];
   engine->owner = getpid();
-  engine->spawner = start.spawner;
+  engine->spawner = start.pid;
   sbx_confinement_read(&engine->confinement);
   sbx_warm_open(&engine->warm);
   return 0;
+}
+
+/* The program that runs one command has one thread, and is its own helper. */
+static void fork_keeper(int socket, int lease, const char *journal) {
+  int keep[] = {socket, lease, 0, 1, 2}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (fork() != 0) {
+    sbx_fd_close(&null);
+    return;
+  }
+  setsid();
+  for (int fd = 0; fd < 3; fd++) sbx_fd_place(null, fd);
+  if (chdir("/") < 0 || sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]) < 0) _exit(125);
+  _exit(sbx_keeper_main(socket, lease, journal));
+}
+
+static int start_keeper(void *context, const char *journal) {
+  sbx_engine *engine = context;
+  int pair[2];
+  if (make_pair(pair) < 0) return -1;
+  char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--keeper"}, (char *)journal, NULL};
+  struct start start = {
+      .helper = engine->helper, .argv = argv, .socket = pair[1], .lease = engine->lease};
+  if (engine->helper)
+    start_helper(&start);
+  else
+    fork_keeper(pair[1], engine->lease, journal);
+  sbx_fd_close(&pair[1]);
+  if (start.code) sbx_fd_close(&pair[0]);
+  errno = start.code ? start.code : errno;
+  return pair[0];
 }
 
 /* A fork of the host must not use its parent's spawner (security.md 4). */
@@ -234,8 +304,9 @@ static int post(sbx_engine *engine, const sbx_sandbox *sandbox, const struct sbx
 }
 
 /* The program that runs one command and ends forks the supervisor itself: no exec in between. */
-static int fork_here(const sbx_sandbox *sandbox, const struct sbx_wire_head *head, char *blob,
-                     const int fds[4], int *pidfd, struct sbx_error *err) {
+static int fork_here(const sbx_engine *engine, const sbx_sandbox *sandbox,
+                     const struct sbx_wire_head *head, char *blob, const int fds[4], int *pidfd,
+                     struct sbx_error *err) {
   struct sbx_launch launch = {.head = *head,
                               .control = fds[0],
                               .out = fds[1],
@@ -243,6 +314,7 @@ static int fork_here(const sbx_sandbox *sandbox, const struct sbx_wire_head *hea
                               .in = fds[3],
                               .ruleset = sandbox->ruleset,
                               .null = -1,
+                              .lease = engine->lease_kept,
                               .host = -1};
   char *copy = malloc(head->blob_size);
   if (copy) memcpy(copy, blob, head->blob_size);
@@ -260,17 +332,38 @@ static int fork_here(const sbx_sandbox *sandbox, const struct sbx_wire_head *hea
   sbx_fd_close(&launch.host);
   free(launch.arena);
   free(launch.argv);
+  sbx_plan_free(launch.inside);
   return rc;
 }
 
 int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
                     const struct sbx_wire_head *head, char *blob, const int fds[4], int *pidfd,
                     struct sbx_error *err) {
-  if (!engine->helper) return fork_here(sandbox, head, blob, fds, pidfd, err);
+  if (!engine->helper) return fork_here(engine, sandbox, head, blob, fds, pidfd, err);
   return post(engine, sandbox, head, blob, fds, pidfd, err);
 }
 
-void sbx_engine_prepare(sbx_engine *engine, const sbx_sandbox *sandbox) {
+int sbx_engine_hold(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_hold *hold,
+                    struct sbx_error *err) {
+  if (engine->placeholders->owner != getpid()) { /* a fork: its parent's are not its own */
+    sbx_placeholders_release(engine->placeholders);
+    engine->placeholders = sbx_placeholders_new();
+    if (!engine->placeholders)
+      return sbx_fail(err, SBX_ERROR_SANDBOX, "placeholders", ENOMEM, NULL);
+  }
+  if (engine->helper && ready(engine, err) < 0) return -1;
+  if (!engine->helper && engine->lease < 0 && make_lease(engine, &engine->lease_kept) < 0)
+    return sbx_fail(err, SBX_ERROR_SANDBOX, "placeholders", errno, NULL);
+  return sbx_placeholders_make(engine->placeholders, sandbox, hold, start_keeper, engine, err);
+}
+
+bool sbx_engine_placeholder(const sbx_engine *engine, const char *path, uint64_t dev,
+                            uint64_t ino) {
+  return sbx_placeholders_have(engine->placeholders, path, dev, ino);
+}
+
+void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers,
+                        const sbx_plan *inside) {
   if (engine->helper && engine->socket >= 0)
-    sbx_warm_order(&engine->warm, engine->socket, &sandbox->layers);
+    sbx_warm_order(&engine->warm, engine->socket, layers, inside);
 }

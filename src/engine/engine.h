@@ -3,6 +3,7 @@
 #define SBX_ENGINE_H
 
 #include "engine/launch.h"
+#include "engine/placeholders.h"
 #include "engine/wire.h"
 
 /* Hands a request over. fds: control, stdout, stderr, stdin or -1; all stay the caller's. *pidfd
@@ -17,7 +18,12 @@ int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
 bool sbx_engine_confirm(sbx_engine *engine);
 
 /* Has a supervisor made for the next command like this one. */
-void sbx_engine_prepare(sbx_engine *engine, const sbx_sandbox *sandbox);
+void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers,
+                        const sbx_plan *inside);
+
+/* Makes the placeholders that the sandbox needs, for a job. 0, or -1 and err. */
+int sbx_engine_hold(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_hold *hold,
+                    struct sbx_error *err);
 
 /* The spawner process (sbx-exec --spawner): serves the socket on descriptor 3 until its end. */
 int sbx_spawner_main(void);

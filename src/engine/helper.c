@@ -150,6 +150,7 @@ int sbx_helper_main(int argc, char **argv) {
   int next = 1;
   if (argc == 2 && strcmp(argv[1], "--spawner") == 0) return sbx_spawner_main();
   if (argc == 2 && strcmp(argv[1], "--noop") == 0) return 0;
+  if (argc == 3 && strcmp(argv[1], "--keeper") == 0) return sbx_keeper_main(3, 4, argv[2]);
   long size = join_words(argc, argv, &bytes, &next);
   if (size < 0) {
     free(bytes);

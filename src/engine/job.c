@@ -179,6 +179,7 @@ static int look(struct sbx_job *job, int64_t until) {
 static enum sbx_ending ending_of(const struct sbx_job *job) {
   if (job->lost) return SBX_ENDED_SUPERVISOR;
   if (job->end.reason == SBX_REASON_TIMEOUT) return SBX_ENDED_TIMEOUT;
+  if (job->end.reason == SBX_REASON_PROTECT) return SBX_ENDED_PROTECT;
   if (job->end.reason == SBX_REASON_KILLED) return job->idle ? SBX_ENDED_IDLE : SBX_ENDED_CANCELLED;
   return WIFSIGNALED(job->end.code) ? SBX_ENDED_SIGNAL : SBX_ENDED_EXIT;
 }
@@ -203,9 +204,12 @@ static void fill_result(struct sbx_job *job) {
   result->leftover = job->end.leftover;
   result->usage = job->end.usage;
   sbx_output_dropped(job, result->dropped);
+  if (result->ending == SBX_ENDED_PROTECT)
+    memcpy(result->detail, job->end.detail, sizeof result->detail);
 }
 
 static void close_all(struct sbx_job *job) {
+  sbx_placeholders_drop(&job->hold);
   sbx_fd_close(&job->control);
   sbx_fd_close(&job->epoll);
   sbx_fd_close(&job->timer);

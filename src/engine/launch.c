@@ -1,6 +1,7 @@
 #include "engine/launch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -60,6 +61,12 @@ static uint32_t put_all(struct blob *blob, const char *const *list) {
   return count;
 }
 
+static void put_plan(struct blob *blob, const sbx_plan *plan) {
+  size_t size;
+  const void *bytes = sbx_plan_bytes(plan, &size);
+  put(blob, bytes, size);
+}
+
 static const char *path_of(const char *const *env) {
   for (; env && *env; env++)
     if (strncmp(*env, "PATH=", 5) == 0) return *env + 5;
@@ -88,13 +95,16 @@ static uint32_t put_candidates(struct blob *blob, const char *command, const cha
   }
 }
 
-char *sbx_launch_pack(const sbx_sandbox *sandbox, const struct sbx_request *request,
-                      struct sbx_wire_head *head, struct sbx_error *err) {
+char *sbx_launch_pack(const sbx_sandbox *sandbox, const sbx_plan *inside,
+                      const struct sbx_request *request, struct sbx_wire_head *head,
+                      struct sbx_error *err) {
   struct blob blob = {malloc(4096), 0, 4096, false};
   const char *arg0 = request->arg0 ? request->arg0 : request->argv[0];
   if (!blob.bytes) blob.failed = true;
   *head = (struct sbx_wire_head){.magic = SBX_WIRE_MAGIC, .layers = sandbox->layers};
+  sbx_layers_measure(&head->layers, inside);
   put(&blob, sandbox->filter, sandbox->layers.filter_count * sizeof *sandbox->filter);
+  put_plan(&blob, inside);
   put_text(&blob, arg0);
   head->argc = 1 + put_all(&blob, request->argv + 1);
   head->envc = put_all(&blob, request->env);
@@ -138,19 +148,23 @@ static int take_strings(struct sbx_launch *launch, char *at, const char *end) {
 
 int sbx_launch_unpack(struct sbx_launch *launch, char *blob) {
   const struct sbx_wire_head *head = &launch->head;
-  size_t filter = head->layers.filter_count * sizeof *launch->filter;
+  const struct sbx_layers *layers = &head->layers;
+  size_t filter = layers->filter_count * sizeof *launch->filter;
   size_t strings = (size_t)head->argc + head->envc + head->ncandidates;
   launch->arena = blob;
   launch->argv = NULL;
   errno = EPROTO;
-  if (filter > head->blob_size || strings > head->blob_size || head->argc == 0) return -1;
+  if (filter > head->blob_size || layers->inside_size > head->blob_size - filter) return -1;
+  if (strings > head->blob_size || head->argc == 0) return -1;
   launch->argv = malloc((strings + 3) * sizeof *launch->argv);
   if (!launch->argv) return -1;
   launch->envp = launch->argv + head->argc + 1;
   launch->candidates = launch->envp + head->envc + 1;
   launch->filter = (struct sock_filter *)blob;
+  launch->inside = sbx_plan_from_bytes(blob + filter, layers->inside_size, NULL);
   errno = EPROTO;
-  return take_strings(launch, blob + filter, blob + head->blob_size);
+  if (!launch->inside) return -1;
+  return take_strings(launch, blob + filter + layers->inside_size, blob + head->blob_size);
 }
 
 void sbx_launch_release(struct sbx_launch *launch) {
@@ -158,6 +172,8 @@ void sbx_launch_release(struct sbx_launch *launch) {
   free(launch->argv);
   launch->arena = NULL;
   launch->argv = NULL;
+  sbx_plan_free(launch->inside);
+  launch->inside = NULL;
   sbx_fd_close(&launch->control);
   sbx_fd_close(&launch->in);
   sbx_fd_close(&launch->out);
@@ -186,13 +202,32 @@ void sbx_signals_reset(void) {
     syscall(SYS_rt_sigaction, sig, kernel_action, NULL, KERNEL_SIGNALS / 8);
 }
 
+static bool maps_all(const struct sbx_launch *launch) {
+  const struct sbx_layers *layers = &launch->head.layers;
+  return layers->flags & SBX_FLAG_MAP_ALL && layers->namespaces & SBX_NS_USER;
+}
+
+/* user_namespaces(7): only who has the capability outside may map more than its own id, and that
+ * is this process; the new one waits until it is told how it went. */
+static void write_maps(pid_t pid, int told) {
+  int code = sbx_namespace_map_all(pid) < 0 ? errno : 0;
+  /* the new process sees an end of file when this fails */
+  if (write(told, &code, sizeof code) < 0) return;
+}
+
 pid_t sbx_launch_start(struct sbx_launch *launch, int *pidfd) {
   unsigned long flags = (unsigned long)sbx_namespace_flags(launch->head.layers.namespaces);
   uid_t uid = geteuid();
   gid_t gid = getegid();
-  int fd = -1;
+  int fd = -1, pipe[2] = {-1, -1};
+  if (maps_all(launch) && pipe2(pipe, O_CLOEXEC) < 0) return -1;
+  launch->id_maps = sbx_fd_high(pipe[0]);
+  pipe[1] = sbx_fd_high(pipe[1]);
   pid_t pid = (pid_t)syscall(SYS_clone, flags | CLONE_PIDFD | SIGCHLD, NULL, &fd, NULL, NULL);
   if (pid == 0) sbx_supervise(launch, uid, gid);
+  if (pid > 0 && pipe[1] >= 0) write_maps(pid, pipe[1]);
+  sbx_fd_close(&launch->id_maps);
+  sbx_fd_close(&pipe[1]);
   if (pid > 0) *pidfd = sbx_fd_high(fd);
   return pid;
 }

@@ -2,6 +2,7 @@
 #ifndef SBX_LAUNCH_H
 #define SBX_LAUNCH_H
 
+#include "engine/plan.h"
 #include "engine/wire.h"
 
 /* For clones that share memory: the sanitizers know nothing of a second stack in it. */
@@ -14,16 +15,21 @@ struct sbx_launch {
   struct sock_filter *filter;
   char **argv, **envp, **candidates;
   const char *cwd, *cgroup;
+  sbx_plan *inside;  /* what is made there: mounts, rules */
+  int inner_ruleset; /* made by the supervisor; 0: none */
+  int id_maps;       /* its forker says there that the id maps are written; 0: not awaited */
   int control, in, out, err, ruleset; /* in: -1 for /dev/null */
   int host;                           /* pidfd of the host */
   int null;                           /* /dev/null, open for both */
+  int lease;                          /* kept open by all that outlive the host for a moment */
   int request_socket;                 /* of a spare: where the rest comes from; 0: it is all here */
   bool signals_ready;                 /* the forker's dispositions are the default ones already */
 };
 
 /* The request's blob: malloc'd, or NULL and err. */
-char *sbx_launch_pack(const sbx_sandbox *sandbox, const struct sbx_request *request,
-                      struct sbx_wire_head *head, struct sbx_error *err);
+char *sbx_launch_pack(const sbx_sandbox *sandbox, const sbx_plan *inside,
+                      const struct sbx_request *request, struct sbx_wire_head *head,
+                      struct sbx_error *err);
 /* Takes the blob over. 0, or -1 and errno. */
 int sbx_launch_unpack(struct sbx_launch *launch, char *blob);
 void sbx_launch_release(struct sbx_launch *launch); /* frees the arena, closes its descriptors */

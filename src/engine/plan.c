@@ -103,8 +103,29 @@ int sbx_plan_landlock(sbx_plan *plan, uint32_t abi, uint64_t fs, uint64_t net, u
   return append(plan, SBX_RECORD_LANDLOCK, &record, sizeof record, NULL, 0, NULL);
 }
 
-int sbx_plan_landlock_path(sbx_plan *plan, const char *path, uint64_t access) {
-  return append(plan, SBX_RECORD_LANDLOCK_PATH, &access, sizeof access, NULL, 0, path);
+int sbx_plan_landlock_path(sbx_plan *plan, const char *path, uint64_t access, bool inner) {
+  struct sbx_rule_record record = {.access = access, .inner = inner};
+  return append(plan, SBX_RECORD_LANDLOCK_PATH, &record, sizeof record, NULL, 0, path);
+}
+
+int sbx_plan_mount(sbx_plan *plan, enum sbx_mount op, uint32_t flags, uint32_t mode,
+                   const char *path, const char *other) {
+  if (!other) other = "";
+  uint32_t skip = (uint32_t)strlen(other) + 1;
+  struct sbx_mount_record record = {.op = op, .flags = flags, .mode = mode, .path = skip};
+  return append(plan, SBX_RECORD_MOUNT, &record, sizeof record, other, skip, path);
+}
+
+int sbx_plan_journal(sbx_plan *plan, const char *directory) {
+  uint64_t none = 0;
+  return append(plan, SBX_RECORD_JOURNAL, &none, sizeof none, NULL, 0, directory);
+}
+
+void *sbx_plan_copy(sbx_plan *plan, const struct sbx_record_header *header) {
+  size_t at = plan->size;
+  if (append(plan, header->type, sbx_record_payload(header), header->size, NULL, 0, NULL) < 0)
+    return NULL;
+  return plan->bytes + at + sizeof *header;
 }
 
 int sbx_plan_refuse(sbx_plan *plan, const char *name, int number, int errno_value,
@@ -140,6 +161,15 @@ const void *sbx_record_payload(const struct sbx_record_header *header) {
   return header + 1;
 }
 
+const char *sbx_mount_other(const struct sbx_record_header *header) {
+  return sbx_record_string(header, sizeof(struct sbx_mount_record));
+}
+
+const char *sbx_mount_path(const struct sbx_record_header *header) {
+  const struct sbx_mount_record *record = sbx_record_payload(header);
+  return sbx_record_string(header, sizeof *record + record->path);
+}
+
 const char *sbx_record_string(const struct sbx_record_header *header, size_t fixed) {
   return (const char *)(header + 1) + fixed;
 }
@@ -150,6 +180,17 @@ static bool is_text(const struct sbx_record_header *header, size_t fixed) {
   if (header->size <= fixed) return false;
   const char *text = sbx_record_string(header, fixed);
   return memchr(text, 0, header->size - fixed) == text + (header->size - fixed - 1);
+}
+
+/* Two strings: the first ends right before `path`, the second with the record. */
+static bool is_mount(const struct sbx_record_header *header) {
+  const struct sbx_mount_record *record = sbx_record_payload(header);
+  if (header->size <= sizeof *record || record->op > SBX_MOUNT_FILE) return false;
+  const char *texts = (const char *)(record + 1);
+  size_t size = header->size - sizeof *record;
+  if (record->path == 0 || record->path >= size) return false;
+  return memchr(texts, 0, size) == texts + record->path - 1 &&
+         memchr(texts + record->path, 0, size - record->path) == texts + size - 1;
 }
 
 static bool is_refusal(const struct sbx_record_header *header) {
@@ -166,7 +207,9 @@ static bool is_valid(const struct sbx_record_header *header) {
   case SBX_RECORD_KILL: return is_text(header, sizeof(struct sbx_kill_record));
   case SBX_RECORD_RLIMIT: return header->size == sizeof(struct sbx_rlimit_record);
   case SBX_RECORD_LANDLOCK: return header->size == sizeof(struct sbx_landlock_record);
-  case SBX_RECORD_LANDLOCK_PATH: return is_text(header, sizeof(uint64_t));
+  case SBX_RECORD_LANDLOCK_PATH: return is_text(header, sizeof(struct sbx_rule_record));
+  case SBX_RECORD_MOUNT: return is_mount(header);
+  case SBX_RECORD_JOURNAL: return is_text(header, sizeof(uint64_t));
   case SBX_RECORD_REFUSE: return is_refusal(header);
   default: return false;
   }

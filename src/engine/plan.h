@@ -12,8 +12,10 @@ enum sbx_record {
   SBX_RECORD_KILL,           /* u32, string (cgroup directory, may be empty) */
   SBX_RECORD_RLIMIT,         /* u32 resource, u64 limit */
   SBX_RECORD_LANDLOCK,       /* u32 abi, u64 fs, net, scope */
-  SBX_RECORD_LANDLOCK_PATH,  /* u64 access, string */
+  SBX_RECORD_LANDLOCK_PATH,  /* struct sbx_rule_record, string */
   SBX_RECORD_REFUSE,         /* struct sbx_refusal, args, string (name, may be empty) */
+  SBX_RECORD_MOUNT,          /* struct sbx_mount_record, string (other, may be empty), string */
+  SBX_RECORD_JOURNAL,        /* u64 0, string */
 };
 
 struct sbx_record_header {
@@ -35,6 +37,18 @@ struct sbx_landlock_record {
   uint64_t fs, net, scope;
 };
 
+/* dev, ino: filled when the plan is compiled; ino 0: whatever is at the path by then. */
+struct sbx_rule_record {
+  uint64_t access, dev, ino;
+  uint32_t inner, reserved;
+};
+
+struct sbx_mount_record {
+  uint64_t dev, ino;
+  uint32_t op, flags, mode;
+  uint32_t path; /* offset of the path behind the fixed part: after `other` */
+};
+
 struct sbx_refusal {
   int32_t number, errno_value;
   uint32_t nargs, reserved;
@@ -50,5 +64,9 @@ const struct sbx_record_header *sbx_plan_next(struct sbx_cursor *cursor);
 const void *sbx_record_payload(const struct sbx_record_header *header);
 /* The string that ends a record whose fixed part has this size; it was checked to be terminated. */
 const char *sbx_record_string(const struct sbx_record_header *header, size_t fixed);
+const char *sbx_mount_path(const struct sbx_record_header *header);
+const char *sbx_mount_other(const struct sbx_record_header *header);
+/* Appends a copy of a record: its payload, until the next is appended, or NULL and errno. */
+void *sbx_plan_copy(sbx_plan *plan, const struct sbx_record_header *header);
 
 #endif

@@ -1,29 +1,29 @@
 #include "engine/sandbox.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "engine/error.h"
 #include "engine/plan.h"
 #include "layers/descriptors.h"
 #include "layers/landlock.h"
+#include "layers/mounts.h"
 #include "layers/seccomp.h"
 
 static int fail(struct sbx_error *err, const char *step, int code, const char *detail) {
   return sbx_fail(err, SBX_ERROR_SANDBOX, step, code, detail);
 }
 
-static int set_flags(sbx_sandbox *sandbox, const struct sbx_record_header *record,
-                     struct sbx_error *err) {
-  (void)err;
-  memcpy(&sandbox->layers.flags, sbx_record_payload(record), sizeof sandbox->layers.flags);
-  return 0;
+/* Before the rest: they say how some of it is compiled. */
+static void set_flags(sbx_sandbox *sandbox, const sbx_plan *plan) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  const struct sbx_record_header *record;
+  while ((record = sbx_plan_next(&cursor)))
+    if (record->type == SBX_RECORD_FLAGS)
+      memcpy(&sandbox->layers.flags, sbx_record_payload(record), sizeof sandbox->layers.flags);
 }
 
 static int set_namespaces(sbx_sandbox *sandbox, const struct sbx_record_header *record,
@@ -79,23 +79,18 @@ static int check_rights(const struct sbx_landlock_record *landlock, struct sbx_e
 static int make_ruleset(sbx_sandbox *sandbox, const struct sbx_record_header *record,
                         struct sbx_error *err) {
   const struct sbx_landlock_record *landlock = sbx_record_payload(record);
-  if (sandbox->ruleset >= 0) return fail(err, "landlock", EINVAL, "two rulesets in one plan");
+  if (sandbox->layers.has_ruleset) return fail(err, "landlock", EINVAL, "two rulesets in one plan");
   if (check_rights(landlock, err) < 0) return -1;
+  sandbox->layers.has_ruleset = 1;
+  if (sandbox->layers.flags & SBX_FLAG_INNER_RULES)
+    return sbx_plan_copy(sandbox->inside, record) ? 0 : fail(err, "landlock", errno, NULL);
   sandbox->ruleset = sbx_fd_high(
       sbx_landlock_ruleset((int)landlock->abi, landlock->fs, landlock->net, landlock->scope));
   if (sandbox->ruleset < 0) return fail(err, "landlock", errno, "create the ruleset");
-  sandbox->layers.has_ruleset = 1;
   return 0;
 }
 
-/* Paths of a plan are real paths. A link on the way now is somebody's change since: following it
- * would allow another place than the one that was judged. */
-static int open_exact(const char *path) {
-  struct open_how how = {.flags = O_PATH | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS};
-  return sbx_fd_high((int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
-}
-
-static int pin(sbx_sandbox *sandbox, int fd) {
+static int keep_pin(sbx_sandbox *sandbox, int fd) {
   int *pins = realloc(sandbox->pins, (sandbox->npins + 1) * sizeof *pins);
   if (!pins) return -1;
   sandbox->pins = pins;
@@ -103,25 +98,88 @@ static int pin(sbx_sandbox *sandbox, int fd) {
   return 0;
 }
 
+/* Opens what a path of the plan names and keeps it open. Paths of a plan are real paths: a link on
+ * the way now is somebody's change since; following it would mean another place than the one that
+ * was judged. -1: err is filled. */
+static int pin(sbx_sandbox *sandbox, const char *step, const char *path, struct stat *st,
+               struct sbx_error *err) {
+  int fd = sbx_path_open(path);
+  if (fd < 0) return fail(err, step, errno, path);
+  if (keep_pin(sandbox, fd) < 0) {
+    close(fd);
+    return fail(err, step, ENOMEM, path);
+  }
+  return fstat(fd, st) < 0 ? fail(err, step, errno, path) : fd;
+}
+
 static int allow_path(sbx_sandbox *sandbox, const struct sbx_record_header *record,
                       struct sbx_error *err) {
-  uint64_t access;
-  struct stat st;
-  const char *path = sbx_record_string(record, sizeof access);
-  memcpy(&access, sbx_record_payload(record), sizeof access);
-  if (sandbox->ruleset < 0) return fail(err, "landlock", EINVAL, "a rule without a ruleset");
-  int fd = open_exact(path);
-  if (fd < 0) return fail(err, "landlock", errno, path);
-  if (pin(sandbox, fd) < 0) {
-    close(fd);
-    return fail(err, "landlock", ENOMEM, path);
-  }
-  if (fstat(fd, &st) < 0) return fail(err, "landlock", errno, path);
-  if (!S_ISDIR(st.st_mode) && access & ~sbx_landlock_file_rights())
+  const struct sbx_rule_record *rule = sbx_record_payload(record);
+  const char *path = sbx_record_string(record, sizeof *rule);
+  struct stat st = {0};
+  bool inside = sandbox->layers.flags & SBX_FLAG_INNER_RULES;
+  if (!sandbox->layers.has_ruleset)
+    return fail(err, "landlock", EINVAL, "a rule without a ruleset");
+  if (rule->inner && !inside) return fail(err, "landlock", EINVAL, path);
+  int fd = rule->inner ? -1 : pin(sandbox, "landlock", path, &st, err);
+  if (fd < 0 && !rule->inner) return -1;
+  if (fd >= 0 && S_ISLNK(st.st_mode)) return fail(err, "landlock", ELOOP, path);
+  if (fd >= 0 && !S_ISDIR(st.st_mode) && rule->access & ~sbx_landlock_file_rights())
     return fail(err, "landlock", ENOTDIR, path);
-  if (sbx_landlock_allow(sandbox->ruleset, fd, access) < 0)
+  if (inside) {
+    struct sbx_rule_record *copied = sbx_plan_copy(sandbox->inside, record);
+    if (!copied) return fail(err, "landlock", errno, path);
+    copied->dev = st.st_dev;
+    copied->ino = st.st_ino;
+  } else if (sbx_landlock_allow(sandbox->ruleset, fd, rule->access) < 0) {
     return fail(err, "landlock", errno, path);
+  }
   return 0;
+}
+
+/* ---- mounts ---- */
+
+/* Only an entry for a path that is there before has an identity. */
+static bool has_identity(const struct sbx_mount_record *mount) {
+  if (mount->op == SBX_MOUNT_BIND) return !(mount->flags & SBX_MOUNT_PLACEHOLDER);
+  return mount->op == SBX_MOUNT_HIDE;
+}
+
+static int add_mount(sbx_sandbox *sandbox, const struct sbx_record_header *record,
+                     struct sbx_error *err) {
+  const struct sbx_mount_record *mount = sbx_record_payload(record);
+  const char *path = sbx_mount_path(record);
+  struct stat st = {0};
+  if (*path != '/') return fail(err, "mount_paths", EINVAL, path);
+  if (has_identity(mount) && pin(sandbox, "mount_paths", path, &st, err) < 0) return -1;
+  bool late = mount->flags & SBX_MOUNT_PLACEHOLDER;
+  struct sbx_mount_record *copied =
+      sbx_plan_copy(late ? sandbox->placeholders : sandbox->inside, record);
+  if (!copied) return fail(err, "mounts", errno, path);
+  copied->dev = st.st_dev;
+  copied->ino = st.st_ino;
+  return 0;
+}
+
+static int set_journal(sbx_sandbox *sandbox, const struct sbx_record_header *record,
+                       struct sbx_error *err) {
+  free(sandbox->journal);
+  sandbox->journal = strdup(sbx_record_string(record, sizeof(uint64_t)));
+  return sandbox->journal ? 0 : fail(err, "placeholders", ENOMEM, NULL);
+}
+
+static uint64_t key_of(const void *bytes, size_t size) {
+  const unsigned char *at = bytes;
+  uint64_t key = UINT64_C(14695981039346656037); /* FNV-1a */
+  for (size_t i = 0; i < size; i++) key = (key ^ at[i]) * UINT64_C(1099511628211);
+  return key;
+}
+
+void sbx_layers_measure(struct sbx_layers *layers, const sbx_plan *inside) {
+  size_t size;
+  const void *bytes = sbx_plan_bytes(inside, &size);
+  layers->inside_size = (uint32_t)size;
+  layers->inside_key = key_of(bytes, size);
 }
 
 /* ---- seccomp ---- */
@@ -174,15 +232,29 @@ static int compile_filter(sbx_sandbox *sandbox, const sbx_plan *plan, struct sbx
 static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *record,
                         struct sbx_error *err) {
   switch (record->type) {
-  case SBX_RECORD_FLAGS: return set_flags(sandbox, record, err);
   case SBX_RECORD_NAMESPACES: return set_namespaces(sandbox, record, err);
   case SBX_RECORD_KEEP_CAPS: return set_caps(sandbox, record, err);
   case SBX_RECORD_KILL: return set_kill(sandbox, record, err);
   case SBX_RECORD_RLIMIT: return add_limit(sandbox, record, err);
   case SBX_RECORD_LANDLOCK: return make_ruleset(sandbox, record, err);
   case SBX_RECORD_LANDLOCK_PATH: return allow_path(sandbox, record, err);
+  case SBX_RECORD_MOUNT: return add_mount(sandbox, record, err);
+  case SBX_RECORD_JOURNAL: return set_journal(sandbox, record, err);
   default: return 0;
   }
+}
+
+static bool has_records(const sbx_plan *plan) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  return sbx_plan_next(&cursor) != NULL;
+}
+
+static bool has_mounts(const sbx_sandbox *sandbox) {
+  struct sbx_cursor cursor = sbx_plan_cursor(sandbox->inside);
+  const struct sbx_record_header *record;
+  while ((record = sbx_plan_next(&cursor)))
+    if (record->type == SBX_RECORD_MOUNT) return true;
+  return has_records(sandbox->placeholders);
 }
 
 /* Combinations that would be weaker than they look. */
@@ -199,6 +271,10 @@ static int check_whole(const sbx_sandbox *sandbox, struct sbx_error *err) {
     return fail(err, "proc", EINVAL, "a fresh /proc needs a PID and a mount namespace");
   if (layers->flags & SBX_FLAG_LOOPBACK && !(layers->namespaces & SBX_NS_NET))
     return fail(err, "loopback", EINVAL, "loopback without a network namespace");
+  if (has_mounts(sandbox) && !(layers->namespaces & SBX_NS_MOUNT))
+    return fail(err, "mounts", EINVAL, "mounts without a mount namespace");
+  if (has_records(sandbox->placeholders) && !sandbox->journal)
+    return fail(err, "placeholders", EINVAL, "placeholders without a journal");
   return 0;
 }
 
@@ -209,12 +285,16 @@ sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err) {
     return NULL;
   }
   sandbox->ruleset = -1;
+  sandbox->inside = sbx_plan_new();
+  sandbox->placeholders = sbx_plan_new();
+  int rc = sandbox->inside && sandbox->placeholders ? 0 : fail(err, "plan", ENOMEM, NULL);
+  if (rc == 0) set_flags(sandbox, plan);
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
-  int rc = 0;
   while (rc == 0 && (record = sbx_plan_next(&cursor))) rc = apply_record(sandbox, record, err);
   if (rc == 0) rc = compile_filter(sandbox, plan, err);
   if (rc == 0) rc = check_whole(sandbox, err);
+  if (rc == 0) sbx_layers_measure(&sandbox->layers, sandbox->inside);
   if (rc == 0) return sandbox;
   sbx_sandbox_free(sandbox);
   return NULL;
@@ -226,6 +306,9 @@ void sbx_sandbox_free(sbx_sandbox *sandbox) {
   free(sandbox->pins);
   free(sandbox->filter);
   free(sandbox->cgroup);
+  free(sandbox->journal);
+  sbx_plan_free(sandbox->inside);
+  sbx_plan_free(sandbox->placeholders);
   sbx_fd_close(&sandbox->ruleset);
   free(sandbox);
 }

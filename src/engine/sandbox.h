@@ -19,15 +19,24 @@ struct sbx_layers {
   } limits[SBX_LIMITS_MAX];
   uint32_t filter_count; /* instructions; they follow elsewhere */
   uint32_t has_ruleset;
+  uint32_t inside_size, reserved; /* bytes of what is made inside; they follow the filter */
+  uint64_t inside_key;            /* its hash */
 };
 
 struct sbx_sandbox {
   struct sbx_layers layers;
+  /* What the supervisor makes inside, with the identity of each path. What rests on placeholders
+   * is apart: theirs is known once a job has made them. */
+  sbx_plan *inside, *placeholders;
+  char *journal; /* of placeholders, or NULL */
   struct sock_filter *filter;
   int ruleset; /* Landlock, or -1 */
   char *cgroup;
   int *pins; /* O_PATH: while it is open, a rule's inode number can't be given to another file */
   size_t npins;
 };
+
+/* Notes in the layers what is made inside. */
+void sbx_layers_measure(struct sbx_layers *layers, const sbx_plan *inside);
 
 #endif

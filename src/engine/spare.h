@@ -17,7 +17,8 @@ struct sbx_spare {
 #define SBX_SPARE_MS 30000
 
 /* Forks one: its pid, or -1 and errno. */
-pid_t sbx_spare_make(struct sbx_spare *spare, const struct sbx_layers *layers, int host, int null);
+pid_t sbx_spare_make(struct sbx_spare *spare, const struct sbx_layers *layers, sbx_plan *inside,
+                     int host, int null, int lease);
 /* Whether two requests could use the same spare. */
 bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b);
 void sbx_spare_close(struct sbx_spare *spare); /* without a request it ends; idempotent */

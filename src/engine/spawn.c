@@ -107,7 +107,7 @@ static void discard(struct sbx_job *job) {
 
 static int failed(const struct sbx_report *report, struct sbx_error *err) {
   enum sbx_error_kind kind = report->layer ? SBX_ERROR_SANDBOX : SBX_ERROR_SPAWN;
-  return sbx_fail(err, kind, report->step, report->code, NULL);
+  return sbx_fail(err, kind, report->step, report->code, *report->detail ? report->detail : NULL);
 }
 
 static void started(struct sbx_job *job, const struct sbx_report *report, pid_t sender,
@@ -180,11 +180,22 @@ static void send_go(struct sbx_job *job) {
   send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+static const sbx_plan *inside_of(const struct sbx_job *job, const sbx_sandbox *sandbox) {
+  return job->hold.inside ? job->hold.inside : sandbox->inside;
+}
+
+static void prepare_next(sbx_engine *engine, const sbx_sandbox *sandbox,
+                         const struct sbx_job *job) {
+  struct sbx_layers layers = sandbox->layers;
+  sbx_layers_measure(&layers, inside_of(job, sandbox));
+  sbx_engine_prepare(engine, &layers, inside_of(job, sandbox));
+}
+
 static int send_request(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job *job,
                         const struct ends *ends, const struct sbx_request *request,
                         struct sbx_error *err) {
   struct sbx_wire_head head;
-  char *blob = sbx_launch_pack(sandbox, request, &head, err);
+  char *blob = sbx_launch_pack(sandbox, inside_of(job, sandbox), request, &head, err);
   if (!blob) return -1;
   head.timeout_ms = request->timeout_ms;
   head.kill_grace_ms = request->kill_grace_ms;
@@ -205,12 +216,13 @@ static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct
   if (rc < 0)
     sbx_fail(err, SBX_ERROR_SPAWN, "descriptors", errno, NULL);
   else
-    rc = send_request(engine, sandbox, job, &ends, request, err);
+    rc = sbx_engine_hold(engine, sandbox, &job->hold, err);
+  if (rc == 0) rc = send_request(engine, sandbox, job, &ends, request, err);
   close_ends(&ends);
   if (rc < 0) return REFUSED;
   if (!sbx_engine_confirm(engine)) return OUTDATED;
   send_go(job);
-  sbx_engine_prepare(engine, sandbox);
+  prepare_next(engine, sandbox, job);
   rc = await_start(job, request, sandbox->layers.namespaces, err);
   return rc < 0 ? REFUSED : STARTED;
 }

@@ -20,6 +20,7 @@
 #include "layers/descriptors.h"
 
 #define SOCKET 3
+#define LEASE 4
 #define FAREWELL_MS 10000
 #define PATIENCE_MS 400
 
@@ -32,6 +33,7 @@ struct spawner {
   pid_t host_pid;
   int host; /* pidfd */
   int null;
+  int lease; /* held open for as long as this process or a supervisor of its is there */
   struct supervised *list;
   size_t count, room;
 };
@@ -128,8 +130,11 @@ static void start(struct spawner *spawner, struct sbx_launch *launch) {
 
 static void serve_cold(struct spawner *spawner, struct sbx_received *received,
                        const struct sbx_wire_head *head) {
-  struct sbx_launch launch = {
-      .head = *head, .host = spawner->host, .null = spawner->null, .signals_ready = true};
+  struct sbx_launch launch = {.head = *head,
+                              .host = spawner->host,
+                              .null = spawner->null,
+                              .lease = spawner->lease,
+                              .signals_ready = true};
   if (sbx_received_unpack(received, &launch) == 0)
     start(spawner, &launch);
   else
@@ -148,9 +153,9 @@ static int send_offer(const struct sbx_spare *spare) {
 
 /* Made while the command before it runs. Once offered it is the host's: it ends when the host lets
  * go of its socket, or by itself. */
-static void make_spare(struct spawner *spawner, const struct sbx_layers *layers) {
+static void make_spare(struct spawner *spawner, const struct sbx_layers *layers, sbx_plan *inside) {
   struct sbx_spare spare;
-  pid_t pid = sbx_spare_make(&spare, layers, spawner->host, spawner->null);
+  pid_t pid = sbx_spare_make(&spare, layers, inside, spawner->host, spawner->null, spawner->lease);
   if (pid < 0) return;
   if (remember(spawner, pid, "") == 0)
     send_offer(&spare);
@@ -160,9 +165,18 @@ static void make_spare(struct spawner *spawner, const struct sbx_layers *layers)
 }
 
 static bool is_order(const struct sbx_received *received, struct sbx_wire_spare *order) {
-  if (received->truncated || received->nfds > 0 || received->size != sizeof *order) return false;
+  if (received->truncated || received->nfds > 0 || received->size < sizeof *order) return false;
   memcpy(order, received->bytes, sizeof *order);
-  return order->magic == SBX_WIRE_SPARE;
+  return order->magic == SBX_WIRE_SPARE &&
+         received->size == sizeof *order + order->layers.inside_size;
+}
+
+static void serve_order(struct spawner *spawner, const struct sbx_received *received,
+                        const struct sbx_wire_spare *order) {
+  const char *bytes = received->bytes + sizeof *order;
+  sbx_plan *inside = sbx_plan_from_bytes(bytes, order->layers.inside_size, NULL);
+  if (inside) make_spare(spawner, &order->layers, inside);
+  sbx_plan_free(inside);
 }
 
 static void serve(struct spawner *spawner, struct sbx_received *received) {
@@ -170,7 +184,7 @@ static void serve(struct spawner *spawner, struct sbx_received *received) {
   struct sbx_wire_spare order;
   bool known = received->sender == spawner->host_pid;
   if (known && is_order(received, &order))
-    make_spare(spawner, &order.layers);
+    serve_order(spawner, received, &order);
   else if (known && sbx_received_head(received, &head))
     serve_cold(spawner, received, &head);
   else
@@ -192,6 +206,8 @@ static int prepare(struct spawner *spawner) {
   prctl(PR_SET_NAME, "sbx-spawner", 0, 0, 0);
   prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   fcntl(SOCKET, F_SETFD, FD_CLOEXEC);
+  fcntl(LEASE, F_SETFD, FD_CLOEXEC);
+  spawner->lease = LEASE;
   if (getsockopt(SOCKET, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return -1;
   spawner->host_pid = peer.pid;
   spawner->host = sbx_pidfd_open(peer.pid);

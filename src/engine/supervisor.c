@@ -16,6 +16,8 @@
 #include "engine/clock.h"
 #include "engine/spare.h"
 #include "engine/tree.h"
+#include "engine/view.h"
+#include "engine/watch.h"
 #include "layers/capabilities.h"
 #include "layers/cgroup.h"
 #include "layers/descriptors.h"
@@ -48,6 +50,8 @@ struct supervisor {
   int status;
   int64_t started_ns, ended_ns, timeout_ns, kill_ns, linger_ns;
   int64_t leftover, processes;
+  struct sbx_watch watch;    /* of protected paths */
+  const char *step, *detail; /* of what fails: where the step's own name says too little */
 };
 
 /* ---- reports ---- */
@@ -59,6 +63,7 @@ static void send_report(const struct supervisor *s, const struct sbx_report *rep
 static _Noreturn void fail(const struct supervisor *s, const char *step, int code, bool layer) {
   struct sbx_report report = {.type = SBX_REPORT_FAILED, .code = code, .layer = layer};
   snprintf(report.step, sizeof report.step, "%s", step);
+  if (s->detail) snprintf(report.detail, sizeof report.detail, "%s", s->detail);
   send_report(s, &report);
   _exit(125);
 }
@@ -103,6 +108,8 @@ static void send_end(const struct supervisor *s, enum sbx_report_type type, bool
                               .started_ns = s->started_ns,
                               .ended_ns = s->ended_ns,
                               .leftover = s->leftover};
+  if (s->reason == SBX_REASON_PROTECT && s->detail)
+    snprintf(report.detail, sizeof report.detail, "%s", s->detail);
   fill_usage(s, &report.usage);
   send_report(s, &report);
 }
@@ -124,8 +131,9 @@ static int step_descriptors(struct supervisor *s) {
   const struct sbx_launch *l = s->launch;
   bool spare = l->request_socket > 0; /* the spawner's /dev/null keeps 0 to 2 taken until then */
   int request = spare ? l->request_socket : -1;
-  int keep[] = {l->control, l->in,   l->out,         l->err,         l->ruleset,    l->host,
-                l->null,    request, spare ? 0 : -1, spare ? 1 : -1, spare ? 2 : -1};
+  int keep[] = {l->control,     l->in,      l->out,  l->err,         l->ruleset,
+                l->host,        l->null,    request, spare ? 0 : -1, spare ? 1 : -1,
+                spare ? 2 : -1, l->id_maps, l->lease};
   return sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
 }
 
@@ -134,8 +142,19 @@ static int step_session(struct supervisor *s) {
   return setsid() < 0 ? -1 : 0;
 }
 
+/* Who made this process has the power to map more than one id, and says when it is done. */
+static int await_maps(struct supervisor *s) {
+  int code = EPIPE;
+  ssize_t size = read(s->launch->id_maps, &code, sizeof code);
+  sbx_fd_close(&s->launch->id_maps);
+  errno = size == (ssize_t)sizeof code ? code : EPIPE;
+  return errno == 0 ? 0 : -1;
+}
+
 static int step_user_namespace(struct supervisor *s) {
-  return s->layers->namespaces & SBX_NS_USER ? sbx_namespace_map_self(s->uid, s->gid) : 0;
+  if (!(s->layers->namespaces & SBX_NS_USER)) return 0;
+  if (s->layers->flags & SBX_FLAG_MAP_ALL) return await_maps(s);
+  return sbx_namespace_map_self(s->uid, s->gid);
 }
 
 static int step_mounts_private(struct supervisor *s) {
@@ -144,6 +163,28 @@ static int step_mounts_private(struct supervisor *s) {
 
 static int step_proc(struct supervisor *s) {
   return s->layers->flags & SBX_FLAG_PROC ? sbx_mounts_proc() : 0;
+}
+
+static int step_mounts(struct supervisor *s) {
+  struct sbx_view_failure failure;
+  if (sbx_view_make(s->launch->inside, &failure) == 0) return 0;
+  s->detail = failure.path;
+  if (failure.named) s->step = "mount_paths";
+  return -1;
+}
+
+static int step_ruleset(struct supervisor *s) {
+  struct sbx_view_failure failure;
+  if (!s->layers->has_ruleset || !(s->layers->flags & SBX_FLAG_INNER_RULES)) return 0;
+  s->launch->inner_ruleset = sbx_view_ruleset(s->launch->inside, &failure);
+  s->detail = failure.path;
+  return s->launch->inner_ruleset < 0 ? -1 : 0;
+}
+
+static int step_protect(struct supervisor *s) {
+  if (sbx_watch_open(&s->watch, s->launch->inside) == 0) return 0;
+  s->detail = s->watch.lost;
+  return -1;
 }
 
 static int step_loopback(struct supervisor *s) {
@@ -189,6 +230,9 @@ static const struct step early_steps[] = {
     {"user_namespace", step_user_namespace},
     {"mounts_private", step_mounts_private},
     {"proc", step_proc},
+    {"mounts", step_mounts},
+    {"protect", step_protect},
+    {"landlock", step_ruleset},
     {"loopback", step_loopback},
     {"subreaper", step_subreaper},
     {"capabilities", step_bounding},
@@ -202,8 +246,11 @@ static const struct step late_steps[] = {
 };
 
 static void run_steps(struct supervisor *s, const struct step *step) {
-  for (; step->name; step++)
-    if (step->run(s) < 0) fail(s, step->name, errno, true);
+  for (; step->name; step++) {
+    s->step = s->detail = NULL;
+    if (step->run(s) < 0) fail(s, s->step ? s->step : step->name, errno, true);
+  }
+  s->detail = NULL;
 }
 
 /* What the supervisor does from here on needs no privilege, but to read a command that is not
@@ -215,8 +262,8 @@ static void hold_less(const struct supervisor *s) {
   if (layers->kill == SBX_KILL_CGROUP) held |= UINT64_C(1) << sbx_capability("dac_override");
   if (layers->flags & SBX_FLAG_DROP_CAPS) sbx_capabilities_hold(held);
   const struct sbx_cgroup *cgroup = &s->cgroup;
-  int keep[] = {s->launch->control, s->launch->host, cgroup->parent, cgroup->directory,
-                cgroup->kill};
+  int keep[] = {s->launch->control, s->launch->host, s->launch->lease, cgroup->parent,
+                cgroup->directory,  cgroup->kill,    s->watch.fd};
   sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
 }
 
@@ -354,8 +401,15 @@ static void read_orders(struct supervisor *s) {
 
 /* ---- the loop ---- */
 
+/* Somebody outside took away what is protected: what stands at its name now is open. */
+static void check_protected(struct supervisor *s) {
+  if (s->ended || (s->detail = sbx_watch_lost(&s->watch)) == NULL) return;
+  end_for(s, SBX_REASON_PROTECT, 0);
+}
+
 static void wait_for_something(struct supervisor *s) {
-  struct pollfd fds[2] = {{s->launch->control, POLLIN, 0}, {s->launch->host, POLLIN, 0}};
+  struct pollfd fds[3] = {
+      {s->launch->control, POLLIN, 0}, {s->launch->host, POLLIN, 0}, {s->watch.fd, POLLIN, 0}};
   int64_t until = sbx_earlier(sbx_earlier(s->timeout_ns, s->kill_ns), s->linger_ns);
   struct timespec pause = {0, 0};
   sigset_t others; /* SIGCHLD alone gets through: nobody else's signal ends or stirs it */
@@ -363,9 +417,10 @@ static void wait_for_something(struct supervisor *s) {
   if (left > 0) pause = (struct timespec){left / 1000000000, left % 1000000000};
   sigfillset(&others);
   sigdelset(&others, SIGCHLD);
-  if (ppoll(fds, 2, until == SBX_NEVER ? NULL : &pause, &others) <= 0) return;
+  if (ppoll(fds, 3, until == SBX_NEVER ? NULL : &pause, &others) <= 0) return;
   if (fds[0].revents) read_orders(s);
   if (fds[1].revents) abandon(s);
+  if (fds[2].revents) check_protected(s);
 }
 
 static void check_deadlines(struct supervisor *s) {
@@ -388,6 +443,7 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
                          .uid = uid,
                          .gid = gid,
                          .cgroup = SBX_CGROUP_NONE,
+                         .watch = {.fd = -1},
                          .timeout_ns = SBX_NEVER,
                          .kill_ns = SBX_NEVER,
                          .linger_ns = SBX_NEVER};

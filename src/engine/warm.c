@@ -12,6 +12,8 @@
 
 /* A spare is not used in the last moments of its wait. */
 #define AGE_MS (SBX_SPARE_MS - 5000)
+/* An order is one message. */
+#define INSIDE_MAX (64 * 1024)
 
 void sbx_warm_open(struct sbx_warm *warm) {
   *warm = (struct sbx_warm){.mounts = -1};
@@ -106,9 +108,14 @@ static bool seen_before(struct sbx_warm *warm, const struct sbx_layers *layers) 
   return false;
 }
 
-void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers) {
+void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
+                    const sbx_plan *inside) {
   struct sbx_wire_spare order = {.magic = SBX_WIRE_SPARE, .layers = *layers};
-  if (layers->kill == SBX_KILL_CGROUP || !seen_before(warm, layers)) return;
+  size_t size;
+  const void *bytes = sbx_plan_bytes(inside, &size);
+  if (layers->kill == SBX_KILL_CGROUP || size > INSIDE_MAX || !seen_before(warm, layers)) return;
   if (sbx_warm_find(warm, layers)) return;
-  send(spawner, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT);
+  struct iovec iov[2] = {{&order, sizeof order}, {(void *)bytes, size}};
+  struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+  sendmsg(spawner, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

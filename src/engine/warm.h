@@ -23,6 +23,7 @@ void sbx_warm_collect(struct sbx_warm *warm, int spawner);
 struct sbx_spare *sbx_warm_find(struct sbx_warm *warm, const struct sbx_layers *layers);
 /* Orders one for the next command like this: from the second on, so that a host that runs one
  * command pays for one. */
-void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers);
+void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
+                    const sbx_plan *inside);
 
 #endif

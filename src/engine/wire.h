@@ -17,10 +17,12 @@ struct sbx_wire_head {
   /* which descriptors come along, in this order, after control, stdout and stderr */
   uint8_t has_stdin, has_ruleset, blob_in_memfd, reserved;
 };
-/* The blob: filter instructions, then NUL-terminated strings: argv, env, candidates, cwd, cgroup */
+/* The blob: filter instructions, the plan of what is made inside, then NUL-terminated strings:
+ * argv, env, candidates, cwd, cgroup */
 
 /* Spares: the host orders one from the spawner, which offers it when it is made, with the socket
- * that takes its request and a pidfd of it. Both messages are this. */
+ * that takes its request and a pidfd of it. Both messages are this; in an order the plan of
+ * what is made inside follows. */
 #define SBX_WIRE_SPARE 0x73786273u
 
 struct sbx_wire_spare {
@@ -37,7 +39,7 @@ enum sbx_report_type {
   SBX_REPORT_DONE
 };
 
-enum sbx_reason { SBX_REASON_EXIT, SBX_REASON_TIMEOUT, SBX_REASON_KILLED };
+enum sbx_reason { SBX_REASON_EXIT, SBX_REASON_TIMEOUT, SBX_REASON_KILLED, SBX_REASON_PROTECT };
 
 struct sbx_report {
   uint32_t type, reason;
@@ -48,6 +50,7 @@ struct sbx_report {
   int64_t started_ns, ended_ns, leftover;
   struct sbx_usage usage;
   char step[32];
+  char detail[224]; /* failed, protect: the path */
 };
 
 enum sbx_order_type {

@@ -1,7 +1,36 @@
 #include "layers/mounts.h"
 
-#include <stddef.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "layers/descriptors.h"
+
+/* Numbers of include/uapi/linux/mount.h; the calls are newer than some C libraries. */
+#ifndef SYS_open_tree
+#define SYS_open_tree 428
+#define SYS_move_mount 429
+#endif
+#ifndef SYS_mount_setattr
+#define SYS_mount_setattr 442
+#endif
+#define CLONE_TREE 1U
+#define FROM_FD 0x04U
+#define TO_FD 0x40U
+#define ATTR_RDONLY 0x01U
+#define ATTR_NOSUID 0x02U
+#define ATTR_NODEV 0x04U
+#define ATTR_NOEXEC 0x08U
+#define WHOLE_TREE 0x8000U /* AT_RECURSIVE */
+
+struct attributes {
+  uint64_t set, clear, propagation, userns_fd;
+};
 
 /* Private, never slave: under slave a mount made later on the host would appear in the tree,
  * writable (mount_namespaces(7), "SHARED SUBTREES"). */
@@ -11,4 +40,67 @@ int sbx_mounts_private(void) {
 
 int sbx_mounts_proc(void) {
   return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
+}
+
+int sbx_path_open(const char *path) {
+  struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS};
+  return sbx_fd_high((int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
+}
+
+/* By an open path: open_tree(2) itself can't be told to refuse links on the way. */
+int sbx_mount_clone(int at) {
+  unsigned flags = CLONE_TREE | O_CLOEXEC | AT_EMPTY_PATH | WHOLE_TREE;
+  return sbx_fd_high((int)syscall(SYS_open_tree, at, "", flags));
+}
+
+static int change(int at, const char *path, unsigned flags, uint64_t set, uint64_t clear) {
+  struct attributes attributes = {.set = set, .clear = clear};
+  return (int)syscall(SYS_mount_setattr, at, path, flags, &attributes, sizeof attributes);
+}
+
+/* A mount that the host has read-only stays so: as root it could be made writable here. */
+static bool is_read_only(int clone) {
+  struct statvfs st;
+  return fstatvfs(clone, &st) < 0 || st.f_flag & ST_RDONLY;
+}
+
+int sbx_mount_limit(int clone, bool writable) {
+  bool reopen = writable && !is_read_only(clone);
+  unsigned flags = AT_EMPTY_PATH | WHOLE_TREE;
+  if (change(clone, "", flags, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV, 0) < 0) return -1;
+  return reopen ? change(clone, "", AT_EMPTY_PATH, 0, ATTR_RDONLY) : 0;
+}
+
+int sbx_mount_bar(int clone) {
+  return change(clone, "", AT_EMPTY_PATH, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV | ATTR_NOEXEC, 0);
+}
+
+int sbx_mount_tame(int clone) {
+  return change(clone, "", AT_EMPTY_PATH, ATTR_NOSUID | ATTR_NOEXEC, 0);
+}
+
+int sbx_mount_attach(int clone, int target) {
+  return (int)syscall(SYS_move_mount, clone, "", target, "", FROM_FD | TO_FD);
+}
+
+int sbx_mount_seal(const char *path, bool recursive) {
+  return change(AT_FDCWD, path, recursive ? WHOLE_TREE : 0, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV,
+                0);
+}
+
+static int mount_new(const char *type, int target, unsigned long flags, const char *options) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", target);
+  return mount(type, path, type, flags | MS_NOSUID, options);
+}
+
+int sbx_mount_tmpfs(int target, uint32_t mode) {
+  char options[32];
+  snprintf(options, sizeof options, "mode=%04o", mode & 07777);
+  return mount_new("tmpfs", target, MS_NODEV, options);
+}
+
+/* newinstance is what every mount of devpts is since Linux 4.7; before, it has to be asked for. */
+int sbx_mount_devpts(int target) {
+  return mount_new("devpts", target, MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
 }

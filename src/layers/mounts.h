@@ -1,8 +1,31 @@
-/* Mounts in the job's own mount namespace. */
+/* Mounts in the job's own mount namespace. Paths are opened without following any link: a link on
+ * the way is somebody's change since the plan was made. */
 #ifndef SBX_MOUNTS_H
 #define SBX_MOUNTS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
 int sbx_mounts_private(void); /* nothing propagates in or out */
 int sbx_mounts_proc(void);    /* a /proc of the job's own PID namespace */
+
+/* O_PATH, of the file itself where it is a link. -1 and errno. */
+int sbx_path_open(const char *path);
+/* A copy of what is mounted at an open path and below, attached nowhere. -1 and errno. */
+int sbx_mount_clone(int at);
+/* The copy nosuid, nodev and read-only; writable: its top can be written if the original could. */
+int sbx_mount_limit(int clone, bool writable);
+/* The copy without any access to the device that it is. */
+int sbx_mount_bar(int clone);
+/* The copy without set-user-ID files, for a device that is used. */
+int sbx_mount_tame(int clone);
+/* On top of an open path. */
+int sbx_mount_attach(int clone, int target);
+/* A mount, and those below, read-only, nosuid and nodev. */
+int sbx_mount_seal(const char *path, bool recursive);
+/* New file systems over an open path; nosuid, nodev. */
+int sbx_mount_tmpfs(int target, uint32_t mode);
+int sbx_mount_devpts(int target);
 
 #endif

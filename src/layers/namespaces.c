@@ -47,6 +47,27 @@ int sbx_namespace_map_self(uid_t uid, gid_t gid) {
   return write_file("/proc/self/gid_map", line);
 }
 
+/* As this process has them: each range as itself. */
+static int copy_map(pid_t pid, const char *name) {
+  char path[48], line[128], map[1024] = "";
+  size_t used = 0;
+  snprintf(path, sizeof path, "/proc/self/%s", name);
+  FILE *file = fopen(path, "re");
+  if (!file) return -1;
+  while (fgets(line, sizeof line, file) && used < sizeof map - 64) {
+    unsigned first, outside, count;
+    if (sscanf(line, "%u %u %u", &first, &outside, &count) != 3) continue;
+    used += (size_t)snprintf(map + used, sizeof map - used, "%u %u %u\n", first, first, count);
+  }
+  fclose(file);
+  snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+  return write_file(path, map);
+}
+
+int sbx_namespace_map_all(pid_t pid) {
+  return copy_map(pid, "uid_map") < 0 ? -1 : copy_map(pid, "gid_map");
+}
+
 int sbx_namespace_loopback(void) {
   struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);

@@ -9,7 +9,8 @@
 
 /* core.c */
 sbx_engine *sbx_lua_engine(lua_State *L); /* the module's own, made on first use; throws */
-const char *sbx_lua_helper(lua_State *L); /* path of the helper program, or NULL */
+const sbx_engine *sbx_lua_engine_made(lua_State *L); /* the same, or NULL before its first use */
+const char *sbx_lua_helper(lua_State *L);            /* path of the helper program, or NULL */
 
 /* failure.c: nil and {kind, step, code, message}; returns 2 */
 int sbx_lua_failure(lua_State *L, const struct sbx_error *err);

@@ -77,6 +77,10 @@ sbx_engine *sbx_lua_engine(lua_State *L) {
   return state->engine;
 }
 
+const sbx_engine *sbx_lua_engine_made(lua_State *L) {
+  return state_of(L)->engine;
+}
+
 static int core_module_dir(lua_State *L) {
   lua_pushstring(L, state_of(L)->directory);
   return 1;

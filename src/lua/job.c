@@ -84,12 +84,17 @@ static void push_result(lua_State *L, sbx_job *job) {
   static const char *const endings[] = {
       [SBX_ENDED_EXIT] = "exit",         [SBX_ENDED_SIGNAL] = "signal",
       [SBX_ENDED_TIMEOUT] = "timeout",   [SBX_ENDED_CANCELLED] = "cancelled",
-      [SBX_ENDED_IDLE] = "idle_timeout", [SBX_ENDED_SUPERVISOR] = "supervisor"};
+      [SBX_ENDED_IDLE] = "idle_timeout", [SBX_ENDED_SUPERVISOR] = "supervisor",
+      [SBX_ENDED_PROTECT] = "protect"};
   const struct sbx_result *result = sbx_job_result(job);
   lua_createtable(L, 0, 12);
   lua_pushstring(L, endings[result->ending]);
   lua_setfield(L, -2, "ended_by");
   set_integer(L, "exit_code", result->exit_code);
+  if (*result->detail) {
+    lua_pushstring(L, result->detail);
+    lua_setfield(L, -2, "detail");
+  }
   if (result->signal) set_integer(L, "signal", result->signal);
   set_number(L, "duration_ms", result->duration_ms);
   set_number(L, "setup_ms", result->setup_ms);

@@ -73,8 +73,8 @@ static void read_namespaces(lua_State *L, int index, sbx_plan *plan) {
   lua_pop(L, 1);
   must(L, sbx_plan_namespaces(plan, bits));
   const char *map = field_text(L, index, "id_map");
-  if (map && strcmp(map, "self") != 0)
-    sbx_lua_misuse(L, "id_map must be \"self\", not \"%s\"", map);
+  if (map && strcmp(map, "self") != 0 && strcmp(map, "all") != 0)
+    sbx_lua_misuse(L, "id_map must be \"self\" or \"all\", not \"%s\"", map);
 }
 
 static void read_flags(lua_State *L, int index, sbx_plan *plan) {
@@ -92,6 +92,12 @@ static void read_flags(lua_State *L, int index, sbx_plan *plan) {
     bits |= SBX_FLAG_DROP_CAPS;
     lua_pop(L, 1);
   }
+  if (push_table(L, index, "landlock")) {
+    if (is_true(L, lua_gettop(L), "inner")) bits |= SBX_FLAG_INNER_RULES;
+    lua_pop(L, 1);
+  }
+  const char *map = field_text(L, index, "id_map");
+  if (map && strcmp(map, "all") == 0) bits |= SBX_FLAG_MAP_ALL;
   must(L, sbx_plan_flags(plan, bits));
 }
 
@@ -164,7 +170,7 @@ static void read_rule(lua_State *L, sbx_plan *plan) {
   uint64_t access = field_rights(L, rule, "access", sbx_landlock_fs_right);
   const char *path = field_text(L, rule, "path");
   if (!path) sbx_lua_misuse(L, "a Landlock rule needs a path");
-  must(L, sbx_plan_landlock_path(plan, path, access));
+  must(L, sbx_plan_landlock_path(plan, path, access, is_true(L, rule, "inner")));
 }
 
 static void read_landlock(lua_State *L, int index, sbx_plan *plan) {
@@ -184,6 +190,59 @@ static void read_landlock(lua_State *L, int index, sbx_plan *plan) {
     lua_pop(L, 2);
   }
   lua_pop(L, 1);
+}
+
+/* ---- mounts ---- */
+
+static enum sbx_mount mount_op(lua_State *L, int entry) {
+  static const char *const names[] = {
+      [SBX_MOUNT_SEAL] = "seal",       [SBX_MOUNT_BIND] = "bind",
+      [SBX_MOUNT_HIDE] = "hide",       [SBX_MOUNT_TMPFS] = "tmpfs",
+      [SBX_MOUNT_DEVPTS] = "devpts",   [SBX_MOUNT_DEVICE] = "device",
+      [SBX_MOUNT_SYMLINK] = "symlink", [SBX_MOUNT_DIRECTORY] = "directory",
+      [SBX_MOUNT_FILE] = "file"};
+  const char *name = field_text(L, entry, "op");
+  for (int i = 0; name && i < (int)(sizeof names / sizeof *names); i++)
+    if (strcmp(names[i], name) == 0) return (enum sbx_mount)i;
+  sbx_lua_misuse(L, "unknown op \"%s\" in mounts", name ? name : "?");
+  return SBX_MOUNT_SEAL;
+}
+
+static uint32_t mount_flags(lua_State *L, int entry) {
+  static const struct {
+    const char *name;
+    uint32_t bit;
+  } names[] = {{"write", SBX_MOUNT_WRITABLE},
+               {"recursive", SBX_MOUNT_RECURSIVE},
+               {"watch", SBX_MOUNT_WATCHED},
+               {"placeholder", SBX_MOUNT_PLACEHOLDER},
+               {"onto", SBX_MOUNT_ONTO}};
+  uint32_t bits = 0;
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+    if (is_true(L, entry, names[i].name)) bits |= names[i].bit;
+  return bits;
+}
+
+static void read_mount(lua_State *L, sbx_plan *plan) {
+  int entry = lua_gettop(L);
+  luaL_checktype(L, entry, LUA_TTABLE);
+  const char *path = field_text(L, entry, "path"), *other = field_text(L, entry, "other");
+  if (!path || *path != '/') sbx_lua_misuse(L, "an entry of mounts needs an absolute path");
+  lua_getfield(L, entry, "mode");
+  uint32_t mode = (uint32_t)luaL_optinteger(L, -1, 0755);
+  lua_pop(L, 1);
+  must(L, sbx_plan_mount(plan, mount_op(L, entry), mount_flags(L, entry), mode, path, other));
+}
+
+static void read_mounts(lua_State *L, int index, sbx_plan *plan) {
+  const char *journal = field_text(L, index, "journal");
+  if (journal) must(L, sbx_plan_journal(plan, journal));
+  if (!push_table(L, index, "mounts")) return;
+  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+    read_mount(L, plan);
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
 }
 
 /* ---- seccomp ---- */
@@ -271,9 +330,9 @@ static void read_seccomp(lua_State *L, int index, sbx_plan *plan) {
 
 /* A field that this version of the engine doesn't know would be a layer that is not applied. */
 static void check_fields(lua_State *L, int index) {
-  static const char *const known[] = {"kill",     "namespaces", "id_map",       "proc",
-                                      "loopback", "cgroup",     "capabilities", "no_new_privs",
-                                      "keyring",  "rlimits",    "landlock",     "seccomp"};
+  static const char *const known[] = {
+      "kill",         "namespaces", "id_map",  "proc",     "loopback", "cgroup", "capabilities",
+      "no_new_privs", "keyring",    "rlimits", "landlock", "seccomp",  "mounts", "journal"};
   lua_pushnil(L);
   while (lua_next(L, index)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
@@ -296,6 +355,7 @@ sbx_plan *sbx_lua_plan(lua_State *L, int index) {
   read_capabilities(L, index, plan);
   read_rlimits(L, index, plan);
   read_landlock(L, index, plan);
+  read_mounts(L, index, plan);
   read_seccomp(L, index, plan);
   return plan;
 }

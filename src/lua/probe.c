@@ -9,14 +9,16 @@ struct trial {
   const char *name;
   uint32_t namespaces, flags;
   enum sbx_kill kill;
+  bool mounts; /* the whole tree is made read-only */
 };
 
 /* As an ordinary user everything else needs the user namespace first. */
 static const struct trial trials[] = {
-    {"userns", SBX_NS_USER, 0, SBX_KILL_SUBREAPER},
-    {"mountns", SBX_NS_MOUNT, 0, SBX_KILL_SUBREAPER},
-    {"pidns", SBX_NS_PID | SBX_NS_MOUNT, SBX_FLAG_PROC, SBX_KILL_PIDNS},
-    {"netns", SBX_NS_NET, SBX_FLAG_LOOPBACK, SBX_KILL_SUBREAPER},
+    {"userns", SBX_NS_USER, 0, SBX_KILL_SUBREAPER, false},
+    {"mountns", SBX_NS_MOUNT, 0, SBX_KILL_SUBREAPER, false},
+    {"mounts", SBX_NS_MOUNT, 0, SBX_KILL_SUBREAPER, true},
+    {"pidns", SBX_NS_PID | SBX_NS_MOUNT, SBX_FLAG_PROC, SBX_KILL_PIDNS, false},
+    {"netns", SBX_NS_NET, SBX_FLAG_LOOPBACK, SBX_KILL_SUBREAPER, false},
 };
 
 static int try_plan(lua_State *L, const struct trial *trial, uint32_t more, struct sbx_error *err) {
@@ -27,6 +29,8 @@ static int try_plan(lua_State *L, const struct trial *trial, uint32_t more, stru
   int rc = sbx_plan_namespaces(plan, trial->namespaces | more);
   if (rc == 0) rc = sbx_plan_flags(plan, trial->flags);
   if (rc == 0) rc = sbx_plan_kill(plan, trial->kill, NULL);
+  if (rc == 0 && trial->mounts)
+    rc = sbx_plan_mount(plan, SBX_MOUNT_SEAL, SBX_MOUNT_RECURSIVE, 0, "/", NULL);
   if (rc == 0) rc = sbx_try(engine, helper, plan, err);
   sbx_plan_free(plan);
   return rc;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "lua/border.h"
@@ -22,6 +23,7 @@ struct answer {
   uint16_t type;
   char *text; /* realpath, read: malloc'd */
   size_t size;
+  const sbx_engine *engine; /* for the time of asking; NULL: none was made yet */
 };
 
 struct asked {
@@ -41,8 +43,16 @@ static struct world *check_world(lua_State *L) {
 
 /* ---- asking ---- */
 
+/* A placeholder that an earlier command of this process left for the next: nothing is there. */
+static bool is_placeholder(const sbx_engine *engine, const char *path, const struct statx *st) {
+  if (!engine || !S_ISDIR(st->stx_mode)) return false;
+  dev_t dev = makedev(st->stx_dev_major, st->stx_dev_minor);
+  return sbx_engine_placeholder(engine, path, dev, st->stx_ino);
+}
+
 static void ask_stat(const char *path, int flags, struct answer *answer, struct statx *st) {
-  answer->found = statx(AT_FDCWD, path, flags, STATX_BASIC_STATS | STATX_MNT_ID, st) == 0;
+  answer->found = statx(AT_FDCWD, path, flags, STATX_BASIC_STATS | STATX_MNT_ID, st) == 0 &&
+                  !is_placeholder(answer->engine, path, st);
   if (!answer->found) return;
   answer->dev = (uint64_t)st->stx_dev_major << 32 | st->stx_dev_minor;
   answer->ino = st->stx_ino;
@@ -90,8 +100,9 @@ static void ask_read(const char *path, struct answer *answer) {
   close(fd);
 }
 
-static void ask(enum question question, const char *path, struct answer *answer, struct statx *st) {
-  *answer = (struct answer){0};
+static void ask(const sbx_engine *engine, enum question question, const char *path,
+                struct answer *answer, struct statx *st) {
+  *answer = (struct answer){.engine = engine};
   switch (question) {
   case ASK_STAT: ask_stat(path, 0, answer, st); break;
   case ASK_LSTAT: ask_stat(path, AT_SYMLINK_NOFOLLOW, answer, st); break;
@@ -99,6 +110,7 @@ static void ask(enum question question, const char *path, struct answer *answer,
   case ASK_READLINK: ask_readlink(path, answer); break;
   case ASK_READ: ask_read(path, answer); break;
   }
+  answer->engine = NULL;
 }
 
 static bool same_answer(const struct answer *a, const struct answer *b) {
@@ -131,7 +143,7 @@ static const struct answer *answer_of(lua_State *L, enum question question, stru
   const char *path = luaL_checkstring(L, 2);
   struct asked *entry = new_entry(L, world, path);
   entry->question = question;
-  ask(question, path, &entry->answer, st);
+  ask(sbx_lua_engine_made(L), question, path, &entry->answer, st);
   return &entry->answer;
 }
 
@@ -175,10 +187,10 @@ static int world_read(lua_State *L) {
   return push_text(L, ASK_READ);
 }
 
-static bool is_same(const struct asked *entry) {
+static bool is_same(const sbx_engine *engine, const struct asked *entry) {
   struct answer now;
   struct statx st;
-  ask(entry->question, entry->path, &now, &st);
+  ask(engine, entry->question, entry->path, &now, &st);
   bool same = same_answer(&now, &entry->answer);
   free(now.text);
   return same;
@@ -187,8 +199,9 @@ static bool is_same(const struct asked *entry) {
 /* world:same() -> whether every answer would be the same now */
 static int world_same(lua_State *L) {
   const struct world *world = check_world(L);
+  const sbx_engine *engine = sbx_lua_engine_made(L);
   bool same = true;
-  for (size_t i = 0; same && i < world->count; i++) same = is_same(&world->list[i]);
+  for (size_t i = 0; same && i < world->count; i++) same = is_same(engine, &world->list[i]);
   lua_pushboolean(L, same);
   return 1;
 }

@@ -244,7 +244,7 @@ describe("policies", function()
     support.shell("mkdir %s %s", dir .. "/keep", dir .. "/hide")
     support.write(dir .. "/hide/secret", "secret\n")
     for field, property in pairs({ read_only = "protect", deny_read = "read_deny" }) do
-      local opts = { "touch", dir .. "/ran", cwd = dir, policy = {
+      local opts = { "touch", dir .. "/ran", cwd = dir, tier = "landlock", policy = {
         extends = "workspace-write", [field] = { dir .. "/keep" },
       } }
       local err = refused(opts, "policy")

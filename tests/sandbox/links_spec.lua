@@ -4,6 +4,9 @@ local core = require "sbx.core"
 local sbx = require "sbx"
 local support = require "tests.support"
 
+-- In the contained tier what has protected names at its top can't be moved away to begin with.
+local contained = support.tier() == "contained"
+
 describe("a link that a command made", function()
   local dir
 
@@ -36,7 +39,13 @@ describe("a link that a command made", function()
   it("is no writable root", function()
     local opts = { policy = policy({ "out" }) }
     assert.equal("ok", run("echo x > out/before", opts).status)
-    assert.equal("ok", run("rm -r out && ln -s ../home out", opts).status)
+    if contained then
+      run("rm -r out; ln -s ../home out", opts)
+      assert.equal("directory\n", support.output("stat -c %F " .. dir .. "/work/out"))
+      support.shell("cd %s/work; rm -r out; ln -s ../home out", dir)
+    else
+      assert.equal("ok", run("rm -r out && ln -s ../home out", opts).status)
+    end
     refused(opts, dir .. "/work/out")
     -- written as what it means it is one
     opts.policy = policy({ dir .. "/home" })
@@ -45,7 +54,13 @@ describe("a link that a command made", function()
 
   it("is no cwd", function()
     local opts = { policy = policy({ dir .. "/work" }), cwd = dir .. "/work/out" }
-    assert.equal("ok", run("rmdir ../out && ln -s ../home ../out", opts).status)
+    if contained then
+      run("rmdir ../out; ln -s ../home ../out", opts)
+      assert.equal("directory\n", support.output("stat -c %F " .. dir .. "/work/out"))
+      support.shell("cd %s/work; rm -r out; ln -s ../home out", dir)
+    else
+      assert.equal("ok", run("rmdir ../out && ln -s ../home ../out", opts).status)
+    end
     refused(opts, dir .. "/work/out")
   end)
 
@@ -58,7 +73,11 @@ describe("a link that a command made", function()
   it("is none behind a link outside either", function()
     if not core.world().readlink then pending("this core tells no link's target") end
     local opts = { policy = policy({ dir .. "/work" }), cwd = dir .. "/fine" }
-    assert.equal("ok", run("rmdir ../out; cd ..; rm -rf out; ln -s ../home out", opts).status)
+    run("rmdir ../out; cd ..; rm -rf out; ln -s ../home out", opts)
+    if contained then
+      assert.equal("directory\n", support.output("stat -c %F " .. dir .. "/work/out"))
+      support.shell("cd %s/work; rm -rf out; ln -s ../home out", dir)
+    end
     refused(opts, dir .. "/work/out")
   end)
 end)

@@ -141,7 +141,8 @@ describe("programs that try and go on", function()
     local dir = support.directory()
     local r = run({ "sh", "-c", "git init -q . && git -c user.name=a -c user.email=a@b commit -q"
                     .. " --allow-empty -m one && git log --format=%s && git gc -q",
-                    cwd = dir, policy = "workspace-write", timeout_ms = 60000 })
+                    cwd = dir, policy = { extends = "workspace-write", protect = { replace = {} } },
+                    timeout_ms = 60000 })
     assert.equal("one\n", r.stdout)
     support.remove(dir)
   end)

@@ -1,4 +1,5 @@
--- Policy to plan, without a kernel: the file system is a table, the machine another.
+-- Policy to plan in the landlock tier, without a kernel: the file system is a table, the machine
+-- another. contained_spec.lua has the other tier.
 local HERE = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$")
 local fake = dofile(HERE .. "/fake.lua")
 local policy = require "sbx.policy"
@@ -20,7 +21,7 @@ local TREE = {
 local function context(more)
   local ctx = {
     cwd = "/w", env = {}, home = "/home/u", uid = 1000, probe = { landlock_abi = 7 },
-    fs = fake.fs(TREE),
+    fs = fake.fs(TREE), tier = "landlock",
   }
   for name, value in pairs(more or {}) do ctx[name] = value end
   return ctx
@@ -85,7 +86,7 @@ describe("modes", function()
   end)
 
   it("danger-full-access with full network is no sandbox", function()
-    local plan = plan_of({ mode = "danger-full-access" })
+    local plan = plan_of({ mode = "danger-full-access" }, { tier = "auto" })
     assert.equal("none", plan.type)
     assert.same({}, plan.env)
     assert.same({ { tier = "none", engine = { kill = "subreaper", namespaces = {} }, enforced = {},
@@ -102,7 +103,7 @@ describe("modes", function()
   end)
 
   it("sandbox = none runs the same policy without one, and says so in the environment", function()
-    local plan = plan_of(WORKSPACE, { sandbox = "none" })
+    local plan = plan_of(WORKSPACE, { sandbox = "none", tier = "auto" })
     assert.equal("none", plan.type)
     assert.equal("1", plan.env.SBX_NETWORK_DISABLED)
   end)
@@ -173,7 +174,6 @@ describe("rules that the tier can't hold", function()
       ["1.2.3.4:80"] = { mode = "read-only", network = { allow = { "1.2.3.4:80" } } },
       ["memory_bytes"] = { mode = "read-only", limits = { memory_bytes = 1 } },
       ["private_tmp"] = { mode = "read-only", private_tmp = true },
-      ["contained"] = { mode = "read-only", tier = "contained" },
       ["metadata"] = { mode = "read-only", require = { "metadata" } },
     }) do
       local message, err = message_of(wrong)
@@ -185,10 +185,10 @@ describe("rules that the tier can't hold", function()
   it("are said where they may be missing", function()
     local plan = plan_of({ mode = "workspace-write", read_only = { "/w/sub" } },
                          { allow_missing = { "protect" } })
-    assert.matches("/w/sub", reason(plan.missing, "protect"), 1, true)
+    assert.matches("/w/sub", reason(plan.alternatives[1].missing, "protect"), 1, true)
     plan = plan_of({ mode = "read-only", deny_read = { "/etc/hosts" } },
                    { allow_missing = { "read_deny" } })
-    assert.matches("/etc/hosts", reason(plan.missing, "read_deny"), 1, true)
+    assert.matches("/etc/hosts", reason(plan.alternatives[1].missing, "read_deny"), 1, true)
   end)
 
   it("don't hide what may be missing from require", function()
@@ -266,8 +266,8 @@ describe("alternatives", function()
   it("come strongest first", function()
     assert.same({ "pidns+user", "subreaper" }, ways())
     assert.same({ "pidns", "pidns+user", "subreaper" }, ways({ uid = 0 }, { mode = "read-only" }))
-    -- root over what is another's keeps power that one mapped id would not give
-    assert.same({ "pidns", "subreaper" }, ways({ uid = 0 }))
+    -- root over what is another's keeps its power over files, best where it ends at a namespace
+    assert.same({ "pidns+user", "pidns", "subreaper" }, ways({ uid = 0 }))
     assert.same({ "pidns+user", "cgroup", "subreaper" },
                 ways({ probe = { landlock_abi = 7, cgroup = "/sys/fs/cgroup/u" } }))
   end)
@@ -325,7 +325,8 @@ describe("alternatives", function()
     local plan = plan_of(WORKSPACE, { uid = 0 })
     assert.same({ "dac_override", "fowner", "chown" }, plan.alternatives[1].engine.capabilities)
     -- a user namespace with one id would give no power over another's files
-    for _, one in ipairs(plan.alternatives) do assert.is_nil(one.engine.namespaces.user) end
+    assert.equal("all", plan.alternatives[1].engine.id_map)
+    assert.is_nil(plan.alternatives[2].engine.namespaces.user)
     plan = plan_of({ mode = "read-only", writable_roots = { "/mine" } }, { uid = 0 })
     assert.same({}, plan.alternatives[1].engine.capabilities)
     assert.equal("self", plan.alternatives[2].engine.id_map)

@@ -1,0 +1,231 @@
+#include "engine/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "layers/descriptors.h"
+#include "layers/landlock.h"
+#include "layers/mounts.h"
+
+struct entry {
+  const struct sbx_mount_record *record;
+  const char *path, *other;
+  int clone; /* what will be attached; -1: nothing yet */
+};
+
+struct view {
+  struct entry *list;
+  size_t count;
+  int hidden; /* the first hidden directory: the others are copies of its mount */
+};
+
+static bool is_same(int fd, uint64_t dev, uint64_t ino) {
+  struct stat st;
+  if (ino == 0) return true;
+  if (fstat(fd, &st) < 0) return false;
+  if (st.st_dev == dev && st.st_ino == ino) return true;
+  errno = ESTALE;
+  return false;
+}
+
+/* ---- first: copies of all that is needed, while nothing is covered yet ---- */
+
+static int copy(struct entry *entry, const char *path, uint64_t dev, uint64_t ino) {
+  int at = sbx_path_open(path);
+  if (at < 0) return -1;
+  if (is_same(at, dev, ino)) entry->clone = sbx_mount_clone(at);
+  sbx_fd_close(&at);
+  return entry->clone < 0 ? -1 : 0;
+}
+
+static int collect(struct entry *entry) {
+  const struct sbx_mount_record *record = entry->record;
+  switch (record->op) {
+  case SBX_MOUNT_BIND:
+    if (copy(entry, entry->path, record->dev, record->ino) < 0) return -1;
+    return sbx_mount_limit(entry->clone, record->flags & SBX_MOUNT_WRITABLE);
+  case SBX_MOUNT_DEVICE:
+    return copy(entry, entry->path, 0, 0) < 0 ? -1 : sbx_mount_tame(entry->clone);
+  case SBX_MOUNT_HIDE:
+    if (!*entry->other) return 0;
+    return copy(entry, entry->other, 0, 0) < 0 ? -1 : sbx_mount_bar(entry->clone);
+  default: return 0;
+  }
+}
+
+/* ---- then: one after the other ---- */
+
+static int attach(struct entry *entry) {
+  const struct sbx_mount_record *record = entry->record;
+  bool anything = record->flags & SBX_MOUNT_ONTO || record->op == SBX_MOUNT_DEVICE;
+  int target = sbx_path_open(entry->path), rc = -1;
+  if (target < 0) return -1;
+  if (anything || is_same(target, record->dev, record->ino))
+    rc = sbx_mount_attach(entry->clone, target);
+  sbx_fd_close(&target);
+  sbx_fd_close(&entry->clone);
+  return rc;
+}
+
+static int mount_over(const struct entry *entry, int (*mount_new)(int target, uint32_t mode)) {
+  int target = sbx_path_open(entry->path), rc = -1;
+  if (target < 0) return -1;
+  if (is_same(target, entry->record->dev, entry->record->ino))
+    rc = mount_new(target, entry->record->mode);
+  sbx_fd_close(&target);
+  return rc;
+}
+
+/* One empty file system serves all hidden directories. */
+static int hide_directory(struct view *view, struct entry *entry) {
+  if (view->hidden >= 0) {
+    entry->clone = sbx_mount_clone(view->hidden);
+    return entry->clone < 0 ? -1 : attach(entry);
+  }
+  if (mount_over(entry, sbx_mount_tmpfs) < 0) return -1;
+  if (sbx_mount_seal(entry->path, false) < 0) return -1;
+  view->hidden = sbx_path_open(entry->path);
+  return view->hidden < 0 ? -1 : 0;
+}
+
+/* The directory that holds a path, and the last name. */
+static int open_parent(const char *path, const char **name) {
+  const char *slash = strrchr(path, '/');
+  if (!slash) {
+    errno = EINVAL;
+    return -1;
+  }
+  char *parent = strndup(path, slash > path ? (size_t)(slash - path) : 1);
+  if (!parent) return -1;
+  int fd = sbx_path_open(parent);
+  free(parent);
+  *name = slash + 1;
+  return fd;
+}
+
+static int make_file(int parent, const char *name) {
+  int fd = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
+  if (fd < 0) return -1;
+  close(fd);
+  return 0;
+}
+
+static int make(const struct entry *entry) {
+  const char *name;
+  int parent = open_parent(entry->path, &name), rc = -1;
+  if (parent < 0) return -1;
+  switch (entry->record->op) {
+  case SBX_MOUNT_DIRECTORY: rc = mkdirat(parent, name, entry->record->mode); break;
+  case SBX_MOUNT_SYMLINK: rc = symlinkat(entry->other, parent, name); break;
+  default: rc = make_file(parent, name);
+  }
+  sbx_fd_close(&parent);
+  return rc;
+}
+
+static int devpts(int target, uint32_t mode) {
+  (void)mode;
+  return sbx_mount_devpts(target);
+}
+
+static int apply(struct view *view, struct entry *entry) {
+  switch (entry->record->op) {
+  case SBX_MOUNT_SEAL:
+    return sbx_mount_seal(entry->path, entry->record->flags & SBX_MOUNT_RECURSIVE);
+  case SBX_MOUNT_BIND: return attach(entry);
+  case SBX_MOUNT_HIDE: return entry->clone >= 0 ? attach(entry) : hide_directory(view, entry);
+  case SBX_MOUNT_TMPFS: return mount_over(entry, sbx_mount_tmpfs);
+  case SBX_MOUNT_DEVPTS: return mount_over(entry, devpts);
+  case SBX_MOUNT_DEVICE: return make(entry) < 0 ? -1 : attach(entry);
+  default: return make(entry);
+  }
+}
+
+/* ---- the whole ---- */
+
+static size_t count_mounts(const sbx_plan *plan) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  const struct sbx_record_header *header;
+  size_t count = 0;
+  while ((header = sbx_plan_next(&cursor))) count += header->type == SBX_RECORD_MOUNT;
+  return count;
+}
+
+static void read_entries(struct view *view, const sbx_plan *plan) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  const struct sbx_record_header *header;
+  while ((header = sbx_plan_next(&cursor))) {
+    if (header->type != SBX_RECORD_MOUNT) continue;
+    struct entry *entry = &view->list[view->count++];
+    *entry = (struct entry){sbx_record_payload(header), sbx_mount_path(header),
+                            sbx_mount_other(header), -1};
+  }
+}
+
+static int run(struct view *view, struct sbx_view_failure *failure) {
+  for (int pass = 0; pass < 2; pass++) {
+    for (size_t i = 0; i < view->count; i++) {
+      struct entry *entry = &view->list[i];
+      if ((pass == 0 ? collect(entry) : apply(view, entry)) == 0) continue;
+      uint32_t op = entry->record->op;
+      failure->path = entry->path;
+      failure->named = op == SBX_MOUNT_BIND || op == SBX_MOUNT_HIDE;
+      return -1;
+    }
+  }
+  return 0;
+}
+
+int sbx_view_make(const sbx_plan *plan, struct sbx_view_failure *failure) {
+  struct view view = {.hidden = -1};
+  size_t count = count_mounts(plan);
+  *failure = (struct sbx_view_failure){.path = ""};
+  if (count == 0) return 0;
+  view.list = calloc(count, sizeof *view.list);
+  if (!view.list) return -1;
+  read_entries(&view, plan);
+  int rc = run(&view, failure);
+  for (size_t i = 0; i < view.count; i++) sbx_fd_close(&view.list[i].clone);
+  sbx_fd_close(&view.hidden);
+  free(view.list);
+  return rc;
+}
+
+/* ---- Landlock rules for what is there then ---- */
+
+static int add_rule(int ruleset, const struct sbx_record_header *header) {
+  const struct sbx_rule_record *rule = sbx_record_payload(header);
+  int fd = sbx_path_open(sbx_record_string(header, sizeof *rule)), rc = -1;
+  if (fd < 0) return -1;
+  if (is_same(fd, rule->dev, rule->ino)) rc = sbx_landlock_allow(ruleset, fd, rule->access);
+  sbx_fd_close(&fd);
+  return rc;
+}
+
+static int fill_ruleset(int ruleset, const sbx_plan *plan, struct sbx_view_failure *failure) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  const struct sbx_record_header *header;
+  while ((header = sbx_plan_next(&cursor))) {
+    if (header->type != SBX_RECORD_LANDLOCK_PATH || add_rule(ruleset, header) == 0) continue;
+    failure->path = sbx_record_string(header, sizeof(struct sbx_rule_record));
+    return -1;
+  }
+  return 0;
+}
+
+int sbx_view_ruleset(const sbx_plan *plan, struct sbx_view_failure *failure) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  const struct sbx_record_header *header;
+  *failure = (struct sbx_view_failure){.path = "", .named = true};
+  while ((header = sbx_plan_next(&cursor)) && header->type != SBX_RECORD_LANDLOCK) continue;
+  if (!header) return -1;
+  const struct sbx_landlock_record *landlock = sbx_record_payload(header);
+  int ruleset = sbx_fd_high(
+      sbx_landlock_ruleset((int)landlock->abi, landlock->fs, landlock->net, landlock->scope));
+  if (ruleset >= 0 && fill_ruleset(ruleset, plan, failure) < 0) sbx_fd_close(&ruleset);
+  return ruleset;
+}
