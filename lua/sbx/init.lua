@@ -21,6 +21,7 @@ local result = require "sbx.result"
 local run = require "sbx.run"
 local sandboxes = require "sbx.sandboxes"
 local surroundings = require "sbx.surroundings"
+local why = require "sbx.why"
 
 local M = { VERSION = VERSION }
 
@@ -85,16 +86,28 @@ function M.kill(running, how)
   return running:kill(how)
 end
 
-local function tiers_of(probe)
-  local missing = { contained = "not in this version of sbxlua" }
-  if probe.landlock_reason then
-    missing.landlock = probe.landlock_reason
-  elseif probe.seccomp ~= true then
-    missing.landlock = "system call filters can't be used: " .. tostring(probe.seccomp)
-  else
-    return { "landlock" }, missing
+-- What the contained tier needs besides what the landlock tier does; nil, or why it can't be had.
+local function lack_of_mounts(probe)
+  for _, name in ipairs({ "mountns", "pidns", "mounts" }) do
+    local answer = probe[name]
+    if answer ~= nil and answer ~= true then return name .. ": " .. tostring(answer) end
   end
-  return {}, missing
+end
+
+local function lack_of_filters(probe)
+  if probe.landlock_reason then return probe.landlock_reason end
+  if probe.seccomp == true then return nil end
+  return "system call filters can't be used: " .. tostring(probe.seccomp)
+end
+
+local function tiers_of(probe)
+  local tiers, missing = {}, {}
+  missing.landlock = lack_of_filters(probe)
+  missing.contained = missing.landlock or lack_of_mounts(probe)
+  for _, tier in ipairs({ "contained", "landlock" }) do
+    if not missing[tier] then tiers[#tiers + 1] = tier end
+  end
+  return tiers, missing
 end
 
 local NO_LANDLOCK = "this kernel has no Landlock (Linux 5.13 or newer, with \"landlock\" in lsm=),"
@@ -110,6 +123,7 @@ local NO_LANDLOCK = "this kernel has no Landlock (Linux 5.13 or newer, with \"la
 ---@field userns true|string     namespaces without root
 ---@field pidns true|string      with a /proc of its own
 ---@field mountns true|string
+---@field mounts true|string?   read-only copies of what is mounted, made inside such a namespace
 ---@field netns true|string
 ---@field cgroup true|string     a delegated cgroup v2 in which a job's can be made
 ---@field pidfd true|string      pidfd_open(2)
@@ -228,10 +242,16 @@ function M.use(way)
   loop.use(way)
 end
 
---- Not in this version.
----@return nil, sbx.Error  kind "unsupported"
-function M.why()
-  return nil, errors.later("sbx.why")
+--- May a command do this to that? The verdict of a run's plan, without the run; plain permissions
+--- are not looked at.
+---@param policy string|table    name, file or table
+---@param operation string       "read", "write", "create", "connect" …: `verdict.OPERATIONS`
+---@param subject string         a path (relative: from cwd) or an address ("127.0.0.1:80")
+---@param ctx {cwd: string?, env: table<string, string>?, tier: string?}?
+---@return sbx.Verdict|nil verdict
+---@return sbx.Error? err  kind "policy", "invalid_input", "sandbox", "unsupported"
+function M.why(policy, operation, subject, ctx)
+  return why.why(policy, operation, subject, ctx)
 end
 
 --- Not in this version.

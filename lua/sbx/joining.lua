@@ -57,6 +57,28 @@ function JOIN.network(policy, name, value, source)
   policy.network = { allow = box.allow }
 end
 
+-- Fields whose entries take something away: to drop them gives it back.
+local NARROWS = {
+  protect = true, read_only = true, deny_read = true, readable = true, require = true,
+  limits = true, syscalls = true,
+}
+
+local function widens(policy, name, value)
+  if not NARROWS[name] or not policy[name] then return false end
+  return value == false or name ~= "readable" and type(value) == "table" and value.replace ~= nil
+end
+
+local function note_widening(policy, name, value, source)
+  if not widens(policy, name, value) then return end
+  local from = policy.sources[name]
+  local list = policy.widened or {}
+  list[#list + 1] = {
+    field = name, rule = source(name), how = value == false and "false" or "replace",
+    before = type(from) == "table" and from[1] or from,
+  }
+  policy.widened = list
+end
+
 local function clear(policy, name)
   policy[name], policy.sources[name] = nil, nil
 end
@@ -65,6 +87,7 @@ end
 function M.lay(policy, layer)
   for name, value in pairs(layer.value) do
     local joins = fields.FIELDS[name].joins
+    note_widening(policy, name, value, layer.source)
     if value == false and fields.FIELDS[name].check ~= "boolean" then
       clear(policy, name)
     else

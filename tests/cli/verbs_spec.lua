@@ -46,7 +46,7 @@ describe("sbxlua doctor", function()
   end)
 
   -- A library that says what another machine would: the probe's answers are the test's.
-  local function told(answers)
+  local function told_all(answers)
     local got = program.run({ "-e", [[
       local core = require("sbx.core")
       local real, answers = core.probe, ]] .. answers .. [[
@@ -57,8 +57,12 @@ describe("sbxlua doctor", function()
       end
       core.cgroup = function() return answers.cgroup end
       require("sbx.cli.doctor").main({ "--json" })]] })
+    return program.object(got)
+  end
+
+  local function told(answers)
     local checks = {}
-    for _, check in ipairs(program.object(got).checks) do checks[check.name] = check end
+    for _, check in ipairs(told_all(answers).checks) do checks[check.name] = check end
     return checks
   end
 
@@ -72,6 +76,45 @@ describe("sbxlua doctor", function()
     assert.is_false(checks.landlock_abi.ok)
     assert.truthy(checks.landlock_abi.reason:find("no Landlock", 1, true))
     assert.is_false(checks.cgroup.ok)
+  end)
+
+  it("takes a tier for there when all that it needs is", function()
+    local all = "landlock_abi = 7, seccomp = true, mountns = true, pidns = true, mounts = true"
+    local object = told_all("{ " .. all .. " }")
+    assert.same({ "contained", "landlock" }, object.tiers)
+    for _, name in ipairs({ "mountns", "pidns", "mounts" }) do
+      object = told_all("{ " .. all .. ", " .. name .. " = 'not here' }")
+      assert.same({ "landlock" }, object.tiers)
+      assert.equal(name .. ": not here", object.missing_tiers.contained)
+    end
+    object = told_all("{ " .. all .. ", seccomp = 'refused' }")
+    assert.same({}, object.tiers)
+    assert.truthy(object.missing_tiers.landlock:find("refused", 1, true))
+  end)
+
+  it("names the setting that is in the way", function()
+    local remedies = {
+      { "/proc/sys/user/max_user_namespaces", "0", "user.max_user_namespaces=" },
+      { "/proc/sys/kernel/unprivileged_userns_clone", "0", "unprivileged_userns_clone=1" },
+      { "/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1", "AppArmor profile" },
+      { "/proc/sys/user/max_mnt_namespaces", "0", "user.max_mnt_namespaces=" },
+      { "/sys/kernel/security/lsm", "capability,yama", "lsm=landlock,capability,yama" },
+    }
+    for _, one in ipairs(remedies) do
+      local got = program.run({ "-e", string.format([[
+        local core = require("sbx.core")
+        local read = core.fs_read
+        core.fs_read = function(path, ...)
+          if path == %q then return %q end
+          if path:find("^/proc/sys/") then return nil end
+          return read(path, ...)
+        end
+        local remedies, probe = require("sbx.cli.remedies"), { kernel = "6.1", mountns = "no" }
+        for _, name in ipairs({ "userns", "mountns", "mounts", "landlock_abi" }) do
+          print(remedies.of(name, "no", probe))
+        end]], one[1], one[2]) })
+      assert.truthy(got.stdout:find(one[3], 1, true), one[3] .. got.stdout .. got.stderr)
+    end
   end)
 
   it("says nothing of the directory that it is called in", function()

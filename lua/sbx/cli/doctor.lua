@@ -19,6 +19,7 @@ local PROPERTIES = {
   { "userns", "namespaces without root" },
   { "pidns", "no process survives" },
   { "mountns", "read-only mounts" },
+  { "mounts", "protected names, hidden files" },
   { "netns", "a network of its own" },
   { "cgroup", "limits, ending a tree" },
   { "pidfd", "processes without races" },
@@ -93,7 +94,10 @@ local function examine()
   local found = {
     kernel = probe.kernel, tiers = probe.tiers, missing_tiers = probe.missing_tiers, checks = {},
   }
-  for i, entry in ipairs(PROPERTIES) do found.checks[i] = check(entry, probe) end
+  for _, entry in ipairs(PROPERTIES) do
+    local asked = probe[entry[1]] ~= nil or entry[1] ~= "mounts"
+    if asked then found.checks[#found.checks + 1] = check(entry, probe) end
+  end
   local helper, err = core.helper_path()
   found.helper = helper
   found.helper_error = not helper and (err and err.message or "not found") or nil
@@ -144,8 +148,9 @@ local function lines_of(found)
   local lines = {}
   lines[1] = "tiers, strongest first: "
     .. (#found.tiers > 0 and table.concat(found.tiers, ", ") or "none")
-  for tier, reason in pairs(found.missing_tiers or {}) do
-    lines[#lines + 1] = "tier " .. tier .. ": " .. text.escape(reason)
+  for _, tier in ipairs({ "contained", "landlock" }) do
+    local reason = (found.missing_tiers or {})[tier]
+    if reason then lines[#lines + 1] = "tier " .. tier .. ": " .. text.escape(reason) end
   end
   held_lines(found, lines)
   for _, script in ipairs(found.scripts) do

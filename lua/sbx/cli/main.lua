@@ -4,11 +4,9 @@ local M = {}
 
 local VERBS = {
   run = "sbx.cli.run", doctor = "sbx.cli.doctor", policies = "sbx.cli.policies",
-  init = "sbx.cli.init",
+  init = "sbx.cli.init", why = "sbx.cli.why", explain = "sbx.cli.explain",
 }
-local LATER = {
-  explain = true, why = true, learn = true, test = true, mcp = true, serve = true,
-}
+local LATER = { learn = true, test = true, mcp = true, serve = true }
 local OPTIONS = { "-e", "-I", "-", "--help", "--version" }
 local OWN_FAILURE = 125
 
@@ -16,12 +14,15 @@ local HELP = [[
 Usage: sbxlua run [options] [--] CMD...   run one command in a sandbox (sbxlua run --help)
        sbxlua script.lua [args...]        run Lua with the module sbx on its path
        sbxlua -e CODE | -                 the same, from the command line or stdin
+       sbxlua explain [options] CMD...    what would hold it, layer by layer; runs nothing
+       sbxlua why [options] OPERATION X   may it do this to X (a path, an address), and which rule
+                                          says so; status 0: allowed, 1: refused
        sbxlua doctor                      what this machine can enforce, and how to get the rest
        sbxlua policies                    the policies, and where they come from
        sbxlua init                        write editable scripts into ~/.config/sbxlua
        sbxlua --version | --help
 
--I DIR before a script adds a module directory. doctor, policies and init take --json.
+-I DIR before a script adds a module directory. All verbs take --json.
 ]]
 
 local function fail(text)

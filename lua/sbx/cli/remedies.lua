@@ -43,9 +43,17 @@ local function namespaces()
   return "another sandbox or a filter around this process refuses it: run sbxlua outside of it"
 end
 
+-- Each kind of namespace has a limit of its own beside that of user namespaces.
+local function of_kind(kind)
+  if setting("user/max_" .. kind .. "_namespaces") == "0" then
+    return "sysctl -w user.max_" .. kind .. "_namespaces=15000" .. KEEP
+  end
+  return namespaces()
+end
+
 function M.userns() return namespaces() end
-function M.mountns() return namespaces() end
-function M.netns() return namespaces() end
+function M.mountns() return of_kind("mnt") end
+function M.netns() return of_kind("net") end
 
 -- A PID namespace counts only with a /proc of its own, and a container that covers parts of its own
 -- /proc may not mount one.
@@ -54,7 +62,20 @@ function M.pidns(_, probe)
     return "start the container with --security-opt systempaths=unconfined; Kubernetes: procMount:"
       .. " Unmasked with hostUsers: false"
   end
-  return namespaces()
+  return of_kind("pid")
+end
+
+-- On Ubuntu a namespace can be made and the first mount in it fails.
+function M.mounts(_, probe)
+  if probe.mountns == true and setting("kernel/apparmor_restrict_unprivileged_userns") ~= "1" then
+    if older_than(probe.kernel, 5, 12) then return "Linux 5.12 or newer (mount_setattr)" end
+    if in_container() then
+      return "start the container with --security-opt seccomp=unconfined --security-opt"
+        .. " apparmor=unconfined --security-opt systempaths=unconfined; Kubernetes: procMount:"
+        .. " Unmasked with hostUsers: false"
+    end
+  end
+  return of_kind("mnt")
 end
 
 function M.cgroup()

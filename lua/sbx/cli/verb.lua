@@ -8,6 +8,7 @@ local M = {}
 
 local OWN_FAILURE = 125
 
+M.FAILURE = OWN_FAILURE
 M.JSON = { name = "json", help = "One JSON object on stdout." }
 
 --- To stdout; ends the program where that can't be written.
@@ -19,9 +20,15 @@ function M.write(text)
 end
 
 --- An error of sbxlua itself: as a line, or as the object that was asked for.
-function M.fail(text, json)
+---@param err string|sbx.Error  text: of what was typed
+function M.fail(err, json)
+  local kind, text = "invalid_input", err
+  if type(err) == "table" then
+    local plain = json or err.kind == "invalid_input" -- names what it is about
+    kind, text = err.kind, plain and err.message or tostring(err)
+  end
   if json then
-    local object = { v = 1, error = { kind = "invalid_input", message = text } }
+    local object = { v = 1, error = { kind = kind, message = text } }
     M.write(require("sbx.json").encode(object) .. "\n")
   else
     message.error(text)
@@ -34,9 +41,10 @@ function M.json(object)
   require("sbx.json").write(object, nil, M.write)
 end
 
---- Reads the words of a verb that takes options alone, and runs it.
----@param verb {usage: string, description: string, options: sbx.cli.Option[]}
----@param act fun(values: table): integer
+--- Reads the words of a verb, and runs it.
+---@param verb {usage: string, description: string, options: sbx.cli.Option[]}  takes_words: more
+---  than options
+---@param act fun(values: table, rest: string[]): integer
 function M.main(verb, words, act)
   local values, rest = options.read(verb, words)
   if not values then return M.fail(rest, options.asked(words, "--json")) end
@@ -44,8 +52,10 @@ function M.main(verb, words, act)
     M.write(options.help(verb))
     return 0
   end
-  if rest[1] then return M.fail(string.format("unexpected word %q", rest[1]), values.json) end
-  return act(values)
+  if rest[1] and not verb.takes_words then
+    return M.fail(string.format("unexpected word %q", rest[1]), values.json)
+  end
+  return act(values, rest)
 end
 
 --- Rows of words as columns, the last one free.

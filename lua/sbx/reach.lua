@@ -1,0 +1,104 @@
+-- What a plan says of sockets: the refusals of its filter, asked with the numbers that a program
+-- would give, then what the namespaces and the file system leave.
+
+local addresses = require "sbx.addresses"
+local cite = require "sbx.cite"
+local refusals = require "sbx.refusals"
+
+local M = {}
+
+local STREAM, DATAGRAM = 1, 2
+
+local function network_rule(work) return cite.field(work.policy, "network") end
+
+local function refuse(work, layer, reason)
+  return { allowed = false, rule = network_rule(work), layer = layer, reason = reason }
+end
+
+local function allow(work, layer, reason)
+  return { allowed = true, rule = network_rule(work), layer = layer, reason = reason }
+end
+
+local function make_socket(work, kind)
+  local family = work.address.family
+  local number = addresses.FAMILIES[family]
+  local rule = refusals.find(work.engine.seccomp, "socket", { number, kind, 0 })
+  if not rule then return nil end
+  local reason = string.format("socket(AF_%s) gives %s", family:upper(), rule.errno)
+  if family == "unix" then reason = reason .. "; pairs of stream sockets work" end
+  return refuse(work, "seccomp", reason)
+end
+
+local function listed(work)
+  for _, entry in ipairs(work.plan.unix_sockets or {}) do
+    if entry.path == work.place then return entry end
+  end
+end
+
+local function has(list, word)
+  for _, known in ipairs(list or {}) do
+    if known == word then return true end
+  end
+  return false
+end
+
+local function abstract(work)
+  local scope = (work.engine.landlock or {}).scope
+  if work.operation == "bind" then
+    return allow(work, "none", "a name of its own can be taken")
+  end
+  if has(scope, "abstract_unix_socket") then
+    return refuse(work, "landlock", "only abstract sockets of its own can be reached")
+  end
+  return allow(work, "none", "nothing restricts abstract sockets")
+end
+
+-- A socket in the file system is reached by its path: what hides the path hides the socket.
+local function by_path(work)
+  local entry = listed(work)
+  if entry then
+    return { allowed = true, rule = cite.entry(work.policy, "unix_sockets", entry), layer = "none",
+             reason = "it is listed" }
+  end
+  if work.operation == "bind" then return work.files("bind") end
+  local seen = work.files("read")
+  if not seen.allowed then return seen end
+  if work.plan.network == "full" or not (work.alternative.enforced or {}).unix_sockets then
+    return allow(work, "none", "every socket that has a path can be connected to")
+  end
+  local own = work.files("write")
+  if own.allowed then return own end
+  own.reason = "only sockets in its writable roots can be reached: " .. own.reason
+  return own
+end
+
+local function internet(work)
+  if work.plan.network == "full" then return allow(work, "none", "the network is whole") end
+  if not (work.engine.namespaces or {}).net then
+    return allow(work, "none", "nothing restricts it")
+  end
+  local own = addresses.is_loopback(work.address)
+    or work.operation == "bind" and addresses.is_any(work.address)
+  if own then
+    return allow(work, "network namespace", "a loopback of its own: nothing of the host's")
+  end
+  return refuse(work, "network namespace", "only its own 127.0.0.1 and ::1 can be reached")
+end
+
+--- The verdict for connect, bind, send and socket.
+---@param work table  with `address` (sbx.Address), `files(operation)`: a verdict for its path
+function M.judge(work)
+  local address = work.address
+  local kind = work.operation == "send" and DATAGRAM or STREAM
+  local refused = make_socket(work, kind)
+  if refused then
+    local entry = address.path and work.operation == "connect" and listed(work)
+    if not entry then return refused end
+  end
+  if work.operation == "socket" then return allow(work, "none", "the filter lets it through") end
+  if address.path then return by_path(work) end
+  if address.name then return abstract(work) end
+  return internet(work)
+end
+
+return M
