@@ -20,12 +20,14 @@ end
 
 local METADATA = "the landlock tier can't keep a command from changing mode, owner and times of"
   .. " files outside that belong to its user; extended attributes and flags are refused"
-local HARD_LINKS = "a file inside a writable root that has another name outside can be written by"
-  .. " the name inside"
+local HARD_LINKS = "a file that has a second name, made before, is judged by the name that is used:"
+  .. " inside a writable root it can be written, wherever its other name lies"
 local PROTECT = "the landlock tier can't keep %s read-only inside a writable root"
 local SOCKETS_FULL = "with full network every socket of the host can be connected to by its path"
-local SOCKETS_LOOPBACK = "network = \"loopback\": sockets by path are refused altogether in the"
-  .. ", also those that the command makes itself"
+local SOCKETS_LOOPBACK = "network = \"loopback\": sockets by path are refused altogether, also"
+  .. " those that the command makes itself"
+local TERMINALS = "terminals of the user's other sessions (/dev/pts) can be read in the landlock"
+  .. " tier"
 
 local function names_of(work)
   local list = {}
@@ -49,7 +51,7 @@ local function contained_files(work, abi, enforced, missing)
   end
   if #work.tops == 0 and work.restricts_fs then
     enforced.protect = READ_ONLY
-  elseif #work.names > 0 and work.journal then
+  elseif #work.names > 0 and #work.journals > 0 then
     enforced.protect = READ_ONLY .. " that can't be moved, watched from outside"
   elseif #work.names > 0 then
     note(missing, "protect", NO_JOURNAL)
@@ -69,6 +71,7 @@ function M.files(work, way, abi, enforced, missing)
   for _, entry in ipairs(work.unheld or {}) do note(missing, entry.property, entry.reason) end
   if not work.restricts_fs then return end
   enforced.fs = landlock_words(abi)
+  if not work.readable then note(missing, "policy_entry", TERMINALS) end
   note(missing, "metadata", METADATA)
   if #work.writable > 0 then note(missing, "hard_links", HARD_LINKS) end
   if #work.tops == 0 then

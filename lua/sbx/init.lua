@@ -88,7 +88,7 @@ end
 
 -- What the contained tier needs besides what the landlock tier does; nil, or why it can't be had.
 local function lack_of_mounts(probe)
-  for _, name in ipairs({ "mountns", "pidns", "mounts" }) do
+  for _, name in ipairs({ "mountns", "mounts" }) do
     local answer = probe[name]
     if answer ~= nil and answer ~= true then return name .. ": " .. tostring(answer) end
   end

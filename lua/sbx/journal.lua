@@ -5,21 +5,21 @@ local paths = require "sbx.paths"
 
 local M = {}
 
-local function is_own_directory(work, path)
-  local found = work.ask("stat", path)
-  return found and found.type == "directory" and (found.uid == nil or found.uid == work.ctx.uid)
-end
-
 -- The user's runtime directory is made for this (XDG Base Directory Specification); it may be
--- missing where nobody has logged in.
+-- missing where nobody has logged in. What all users share comes last.
 local function candidates(ctx)
-  local runtime, list = (ctx.env or {}).XDG_RUNTIME_DIR, {}
-  if runtime and runtime:sub(1, 1) == "/" then
-    list[1] = { base = paths.clean(runtime), name = "sbxlua", own = true }
+  local env, list = ctx.env or {}, {}
+  local home, shared = ctx.home or env.HOME, "sbxlua-" .. tostring(ctx.uid)
+  local function add(base, name)
+    if base and base:sub(1, 1) == "/" then
+      list[#list + 1] = { base = paths.clean(base), name = name }
+    end
   end
-  if ctx.uid == 0 then list[#list + 1] = { base = "/run", name = "sbxlua", own = true } end
-  list[#list + 1] = { base = "/dev/shm", name = "sbxlua-" .. tostring(ctx.uid) }
-  list[#list + 1] = { base = "/var/tmp", name = "sbxlua-" .. tostring(ctx.uid) }
+  add(env.XDG_RUNTIME_DIR, "sbxlua")
+  if ctx.uid == 0 then add("/run", "sbxlua") end
+  add(env.XDG_STATE_HOME or home and home .. "/.local/state", "sbxlua")
+  add("/dev/shm", shared)
+  add("/var/tmp", shared)
   return list
 end
 
@@ -30,16 +30,25 @@ local function is_writable(work, path)
   return false
 end
 
---- The directory, or nil where there is none: then nothing that is missing can be protected.
+-- In a shared directory somebody else may have made it first: the engine looks again.
+local function may_be_ours(work, path)
+  local found = work.ask("stat", path)
+  return not found or found.type == "directory" and (found.uid or work.ctx.uid) == work.ctx.uid
+end
+
+--- The directories that may serve, best first; none: nothing that is missing can be protected.
 ---@param work table
----@return string|nil
-function M.path(work)
+---@return string[]
+function M.paths(work)
+  local list = {}
   for _, one in ipairs(candidates(work.ctx)) do
-    local there = one.own and is_own_directory(work, one.base)
-      or not one.own and work.ask("stat", one.base)
-    local path = paths.join(one.base, one.name)
-    if there and not is_writable(work, path) then return path end
+    local base = work.ask("realpath", one.base)
+    local path = base and paths.join(base, one.name)
+    if path and not is_writable(work, path) and may_be_ours(work, path) then
+      list[#list + 1] = path
+    end
   end
+  return list
 end
 
 return M

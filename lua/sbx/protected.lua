@@ -49,36 +49,60 @@ local function describe(work, entry)
   return entry
 end
 
+-- The links that lead to a path. One that leads nowhere yet decides as well: whoever may make its
+-- target decides then.
+local function links_to(work, path, there)
+  local list = links.of(work.ask, path)
+  local stop = not there and first_missing(work.ask, path)
+  local found = stop and work.ask("lstat", stop)
+  if found and found.type == "link" then list[#list + 1] = stop end
+  return list
+end
+
 --- A path that something protected leads to, wherever it lies.
 local function add_place(work, list, path, more)
-  local real = links.real_or_future(work.ask, path)
+  local real, there = links.real_or_future(work.ask, path)
   local entry = describe(work, { path = real, source = more.source, pointer = more.pointer,
-                                 link = more.link, through = links.of(work.ask, path) })
+                                 link = more.link, through = links_to(work, path, there) })
   return add_once(list, entry)
 end
 
 ---------------------------------------------------------------------------------------------------
 -- Repositories
 
-local function add_config(work, list, top, gitdir, source)
-  local file = paths.join(gitdir, "config")
+-- As deep as git itself follows includes (git-config(1)).
+local MOST_INCLUDES = 10
+
+local function add_config(work, list, file, more, depth)
   local config = work.ask("read", file)
+  local directory = paths.split(file)
   for _, one in ipairs(config and gitfiles.named_in(config) or {}) do
-    local place = gitfiles.place(one, gitdir, top, work.ctx.home or (work.ctx.env or {}).HOME)
-    if place then add_place(work, list, place, { source = source, pointer = file }) end
+    local place = gitfiles.place(one, directory, more.top, more.home)
+    if place then
+      add_place(work, list, place, { source = more.source, pointer = file })
+      if one.key == "path" and depth < MOST_INCLUDES then
+        add_config(work, list, place, more, depth + 1)
+      end
+    end
   end
+end
+
+local function add_configs(work, list, top, gitdir, source, names)
+  local more = { top = top, source = source, home = work.ctx.home or (work.ctx.env or {}).HOME }
+  for _, name in ipairs(names) do add_config(work, list, paths.join(gitdir, name), more, 0) end
 end
 
 -- The repository of a worktree shares most of what counts with the one that it was made from.
 local function add_repository(work, list, top, gitdir, source)
   local file = paths.join(gitdir, "commondir")
   local shared = gitfiles.pointer(work.ask("read", file))
+  add_configs(work, list, top, gitdir, source, { "config.worktree" })
   if shared then
     local place = paths.clean(paths.join(gitdir, shared))
     local entry = add_place(work, list, place, { source = source, pointer = file })
     gitdir = entry.path
   end
-  add_config(work, list, top, gitdir, source)
+  add_configs(work, list, top, gitdir, source, { "config" })
 end
 
 local function add_gitdir(work, list, path, real, top, source)
@@ -105,7 +129,26 @@ local function add_git(work, list, path, top, source)
   end
 end
 
+local function has_git(work, directory)
+  return work.ask("realpath", paths.clean(paths.join(directory, ".git"))) ~= nil
+end
+
+local function is_in_repository(work, directory)
+  local parent = paths.split(directory)
+  while parent do
+    if has_git(work, parent) then return true end
+    parent = paths.split(parent)
+  end
+  return false
+end
+
+-- `git log HEAD` asks which is meant where a file has that name: below the top of a repository it
+-- is another part that can't be made.
 local function add_bare(work, list, top, source)
+  if is_in_repository(work, top) then
+    add_once(list, describe(work, { path = paths.join(top, "refs"), source = source }))
+    return
+  end
   local head = add_once(list, describe(work, {
     path = paths.clean(paths.join(top, "HEAD")), source = source,
   }))
@@ -118,15 +161,25 @@ end
 
 ---------------------------------------------------------------------------------------------------
 
+-- Of a protected name that is itself a link: what it leads to, or would.
+local function add_target(work, list, entry, source)
+  local path = entry.path
+  local real, named = work.ask("realpath", path), path
+  if real == path then return end
+  if not real then
+    local target = work.ask("readlink", path)
+    if not target then return end
+    named = paths.clean(paths.join(paths.split(path), target))
+  end
+  local target = add_place(work, list, named, { source = source, link = path })
+  entry.type = "link"
+  if target.through[1] == path then table.remove(target.through, 1) end
+end
+
 local function add_name(work, list, directory, name, source)
   local path = paths.clean(paths.join(directory, name))
   local entry = add_once(list, describe(work, { path = path, source = source }))
-  local real = entry.exists and work.ask("realpath", path)
-  if real and real ~= path then
-    local target = add_place(work, list, path, { source = source, link = path })
-    entry.type = "link"
-    if target.through[1] == path then table.remove(target.through, 1) end
-  end
+  if entry.exists then add_target(work, list, entry, source) end
   if name ~= ".git" then return end
   if entry.exists then add_git(work, list, path, directory, source) end
 end
@@ -189,8 +242,7 @@ function M.bare(work)
   local list = {}
   for _, one in ipairs(work.names) do
     for _, directory in ipairs(one.name == ".git" and work.tops or {}) do
-      local git = paths.clean(paths.join(directory, one.name))
-      if not work.ask("realpath", git) then add_bare(work, list, directory, one.source) end
+      if not has_git(work, directory) then add_bare(work, list, directory, one.source) end
     end
   end
   return list

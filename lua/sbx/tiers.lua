@@ -116,7 +116,7 @@ local function engine_of(work, way, shared, missing)
     capabilities = shared.capabilities, no_new_privs = true, keyring = true, rlimits = RLIMITS,
     landlock = way.contained and shared.landlock_inside or shared.landlock,
     mounts = way.contained and shared.mounts or nil,
-    journal = way.contained and shared.journal or nil,
+    journals = way.contained and shared.journals or nil,
     seccomp = filter_of({
       network = shared.network, fs = work.restricts_fs, pidns = way.pidns,
       contained = way.contained, truncation = work.restricts_fs and shared.abi < 3,
@@ -165,10 +165,10 @@ function M.list(work, network, wanted)
   if wanted.contained and (needs_mounts(work) or not wanted.landlock) then
     local base = work.restricts_fs and "read" or "write"
     shared.landlock_inside = rules.of(work, abi, network, work.restricts_fs)
-    work.journal = journal.path(work)
-    shared.journal = work.journal
+    work.journals = journal.paths(work)
+    shared.journals = work.journals
     shared.mounts = mounts.list(regions.of(work, base), work.restricts_fs, work.ask,
-                                work.journal ~= nil)
+                                #work.journals > 0)
     add(list, work, contained_ways(ctx, shared.capabilities), shared)
   end
   if wanted.landlock then

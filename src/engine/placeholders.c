@@ -24,8 +24,13 @@
 #define TELL_MS 50
 #define NAMES_MAX 64
 
+/* What stands at a name: a placeholder, or else an empty directory of somebody's. It is kept open,
+ * so that its number is no other's; the serial tells it from one that stood there before. */
 struct made {
-  uint64_t dev, ino; /* of the placeholder; 0: another process's, or not ours to make */
+  uint64_t dev, ino;
+  uint32_t serial;
+  int pin;
+  bool ours;
   char *name;
 };
 
@@ -64,7 +69,10 @@ static struct sbx_top *add_top(struct sbx_placeholders *all, const char *directo
 }
 
 static void forget_names(struct sbx_top *top) {
-  for (size_t i = 0; i < top->count; i++) free(top->made[i].name);
+  for (size_t i = 0; i < top->count; i++) {
+    free(top->made[i].name);
+    sbx_fd_close(&top->made[i].pin);
+  }
   top->count = 0;
 }
 
@@ -126,25 +134,37 @@ static struct made *add_made(struct sbx_top *top, const char *name) {
   char *copy = strdup(name);
   if (!copy) return NULL;
   made = &top->made[top->count++];
-  *made = (struct made){.name = copy};
+  *made = (struct made){.name = copy, .pin = -1};
   return made;
 }
 
-/* 1: a placeholder stands there; 0: something else, or nothing that the command could make. */
+static int note_made(struct sbx_top *top, int directory, const char *name, bool ours,
+                     struct made **noted) {
+  static uint32_t serial;
+  struct stat st;
+  struct made *made = add_made(top, name);
+  if (!made) return -1;
+  sbx_fd_close(&made->pin);
+  made->pin = sbx_fd_high(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (made->pin < 0 || fstat(made->pin, &st) < 0) return -1;
+  made->dev = st.st_dev;
+  made->ino = st.st_ino;
+  made->serial = ++serial;
+  made->ours = ours;
+  *noted = made;
+  return 1;
+}
+
+/* 1: something stands there, made or found; 0: nothing, and the command could make nothing. */
 static int make_name(struct sbx_placeholders *all, struct sbx_top *top, int directory,
-                     const char *name, struct stat *st) {
-  struct made *made = find_made(top, name);
-  bool there = fstatat(directory, name, st, AT_SYMLINK_NOFOLLOW) == 0;
-  if (there && made && st->st_dev == made->dev && st->st_ino == made->ino) return 1;
+                     const char *name, struct made **made) {
+  struct stat st;
+  bool there = fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+  *made = find_made(top, name);
+  if (there && *made && st.st_dev == (*made)->dev && st.st_ino == (*made)->ino) return 1;
   int rc = sbx_journal_make(all->journal, top->file, directory, name);
   if (rc < 0 || (rc == 0 && !there)) return rc;
-  if (fstatat(directory, name, st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
-  if (rc == 0) return 1;
-  made = add_made(top, name);
-  if (!made) return -1;
-  made->dev = st->st_dev;
-  made->ino = st->st_ino;
-  return 1;
+  return note_made(top, directory, name, rc == 1, made);
 }
 
 /* ---- a job's ---- */
@@ -183,17 +203,18 @@ static struct sbx_top *top_of(struct sbx_placeholders *all, struct sbx_hold *hol
  */
 static int make_record(struct sbx_placeholders *all, struct sbx_hold *hold,
                        const struct sbx_record_header *header) {
-  struct stat st;
   const char *name;
+  struct made *made;
   struct sbx_top *top = top_of(all, hold, sbx_mount_path(header), &name);
   int directory = top ? sbx_path_open(top->directory) : -1;
-  int rc = directory < 0 ? -1 : make_name(all, top, directory, name, &st);
+  int rc = directory < 0 ? -1 : make_name(all, top, directory, name, &made);
   sbx_fd_close(&directory);
   if (rc <= 0) return rc;
   struct sbx_mount_record *record = sbx_plan_copy(hold->inside, header);
   if (!record) return -1;
-  record->dev = st.st_dev;
-  record->ino = st.st_ino;
+  record->dev = made->dev;
+  record->ino = made->ino;
+  record->mode = made->serial; /* in a namespace made ahead the mount on an earlier one is gone */
   return 0;
 }
 
@@ -238,27 +259,44 @@ static int check_keeper(struct sbx_placeholders *all, sbx_keeper_start *start, v
   return all->keeper < 0 ? -1 : 0;
 }
 
-static int open_journal(struct sbx_placeholders *all, const char *path) {
+static bool names_path(const sbx_sandbox *sandbox, const char *path) {
+  const char *at = sandbox->journals, *end = at + sandbox->journals_size;
+  for (; at < end; at += strlen(at) + 1)
+    if (strcmp(at, path) == 0) return true;
+  return false;
+}
+
+/* The first that can be had. One that another user has made is told before all else. */
+static int open_first(struct sbx_placeholders *all, const sbx_sandbox *sandbox) {
+  const char *at = sandbox->journals, *end = at + sandbox->journals_size;
+  int code = ENOENT;
+  for (; all->journal < 0 && at < end; at += strlen(at) + 1) {
+    all->journal = sbx_journal_open(at);
+    if (all->journal < 0 && code != EPERM) code = errno;
+    if (all->journal >= 0 && !(all->path = strdup(at))) sbx_fd_close(&all->journal);
+  }
+  errno = code;
+  return all->journal < 0 ? -1 : 0;
+}
+
+static int open_journal(struct sbx_placeholders *all, const sbx_sandbox *sandbox) {
+  bool other = all->path && !names_path(sandbox, all->path);
   errno = EBUSY; /* another journal, while the first is in use */
-  if (all->path && strcmp(all->path, path) != 0 && all->users > 1) return -1;
-  if (all->path && strcmp(all->path, path) != 0) close_journal(all);
-  if (all->path) return 0;
-  all->journal = sbx_journal_open(path);
-  if (all->journal < 0) return -1;
-  all->path = strdup(path);
-  return all->path ? 0 : -1;
+  if (other && all->users > 1) return -1;
+  if (other) close_journal(all);
+  return all->path ? 0 : open_first(all, sandbox);
 }
 
 int sbx_placeholders_make(struct sbx_placeholders *all, const sbx_sandbox *sandbox,
                           struct sbx_hold *hold, sbx_keeper_start *start, void *context,
                           struct sbx_error *err) {
-  const char *failed = sandbox->journal;
+  const char *failed = sandbox->journals;
   struct sbx_cursor cursor = sbx_plan_cursor(sandbox->placeholders);
   if (!sbx_plan_next(&cursor)) return 0;
-  int rc = open_journal(all, sandbox->journal);
+  int rc = open_journal(all, sandbox);
   if (rc == 0) rc = check_keeper(all, start, context);
   int lock = rc < 0 ? -1 : sbx_journal_lock(all->journal);
-  if (lock < 0) return sbx_fail(err, SBX_ERROR_SANDBOX, "placeholders", errno, failed);
+  if (lock < 0) return sbx_fail(err, SBX_ERROR_SANDBOX, "journal", errno, failed);
   all->users++;
   hold->of = all;
   forget_old(all);
@@ -345,7 +383,7 @@ bool sbx_placeholders_have(const struct sbx_placeholders *all, const char *path,
     struct sbx_top *top = all->tops[i];
     if (strlen(top->directory) != size || memcmp(top->directory, path, size) != 0) continue;
     const struct made *made = find_made(top, slash + 1);
-    return made && made->dev == dev && made->ino == ino && is_kept(top);
+    return made && made->ours && made->dev == dev && made->ino == ino && is_kept(top);
   }
   return false;
 }

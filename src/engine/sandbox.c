@@ -161,11 +161,16 @@ static int add_mount(sbx_sandbox *sandbox, const struct sbx_record_header *recor
   return 0;
 }
 
-static int set_journal(sbx_sandbox *sandbox, const struct sbx_record_header *record,
+static int add_journal(sbx_sandbox *sandbox, const struct sbx_record_header *record,
                        struct sbx_error *err) {
-  free(sandbox->journal);
-  sandbox->journal = strdup(sbx_record_string(record, sizeof(uint64_t)));
-  return sandbox->journal ? 0 : fail(err, "placeholders", ENOMEM, NULL);
+  const char *path = sbx_record_string(record, sizeof(uint64_t));
+  size_t size = strlen(path) + 1;
+  char *journals = realloc(sandbox->journals, sandbox->journals_size + size);
+  if (!journals) return fail(err, "placeholders", ENOMEM, NULL);
+  memcpy(journals + sandbox->journals_size, path, size);
+  sandbox->journals = journals;
+  sandbox->journals_size += size;
+  return 0;
 }
 
 static uint64_t key_of(const void *bytes, size_t size) {
@@ -239,7 +244,7 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_LANDLOCK: return make_ruleset(sandbox, record, err);
   case SBX_RECORD_LANDLOCK_PATH: return allow_path(sandbox, record, err);
   case SBX_RECORD_MOUNT: return add_mount(sandbox, record, err);
-  case SBX_RECORD_JOURNAL: return set_journal(sandbox, record, err);
+  case SBX_RECORD_JOURNAL: return add_journal(sandbox, record, err);
   default: return 0;
   }
 }
@@ -273,7 +278,7 @@ static int check_whole(const sbx_sandbox *sandbox, struct sbx_error *err) {
     return fail(err, "loopback", EINVAL, "loopback without a network namespace");
   if (has_mounts(sandbox) && !(layers->namespaces & SBX_NS_MOUNT))
     return fail(err, "mounts", EINVAL, "mounts without a mount namespace");
-  if (has_records(sandbox->placeholders) && !sandbox->journal)
+  if (has_records(sandbox->placeholders) && !sandbox->journals)
     return fail(err, "placeholders", EINVAL, "placeholders without a journal");
   return 0;
 }
@@ -306,7 +311,7 @@ void sbx_sandbox_free(sbx_sandbox *sandbox) {
   free(sandbox->pins);
   free(sandbox->filter);
   free(sandbox->cgroup);
-  free(sandbox->journal);
+  free(sandbox->journals);
   sbx_plan_free(sandbox->inside);
   sbx_plan_free(sandbox->placeholders);
   sbx_fd_close(&sandbox->ruleset);

@@ -28,7 +28,8 @@ struct sbx_sandbox {
   /* What the supervisor makes inside, with the identity of each path. What rests on placeholders
    * is apart: theirs is known once a job has made them. */
   sbx_plan *inside, *placeholders;
-  char *journal; /* of placeholders, or NULL */
+  char *journals; /* of placeholders, in order, each with a NUL byte behind it; or NULL */
+  size_t journals_size;
   struct sock_filter *filter;
   int ruleset; /* Landlock, or -1 */
   char *cgroup;

@@ -267,7 +267,16 @@ static void hold_less(const struct supervisor *s) {
   sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
 }
 
+/* What was made ahead may have been taken away since. */
+static void check_watch(struct supervisor *s) {
+  struct pollfd fd = {s->watch.fd, POLLIN, 0};
+  if (s->watch.fd < 0 || poll(&fd, 1, 0) <= 0) return;
+  s->detail = sbx_watch_lost(&s->watch);
+  if (s->detail) fail(s, "protect", ESTALE, true);
+}
+
 static void start_command(struct supervisor *s) {
+  check_watch(s);
   struct sbx_child child = {.launch = s->launch, .cgroup_procs = s->cgroup.procs};
   s->command = sbx_child_start(&child);
   if (s->command < 0) {

@@ -29,9 +29,9 @@ static size_t count_in(const sbx_plan *plan) {
 static int add(struct sbx_watch *watch, const char *path) {
   struct stat st;
   watch->lost = path;
-  if (inotify_add_watch(watch->fd, path, EVENTS) < 0) return -1;
-  if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
-  watch->list[watch->count++] = (struct sbx_watched){path, st.st_dev, st.st_ino};
+  int number = inotify_add_watch(watch->fd, path, EVENTS);
+  if (number < 0 || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
+  watch->list[watch->count++] = (struct sbx_watched){path, st.st_dev, st.st_ino, number};
   return 0;
 }
 
@@ -59,10 +59,30 @@ static bool is_there(const struct sbx_watched *one) {
   return st.st_dev == one->dev && st.st_ino == one->ino;
 }
 
-const char *sbx_watch_lost(struct sbx_watch *watch) {
-  char events[4096] __attribute__((aligned(8)));
-  while (read(watch->fd, events, sizeof events) > 0) continue;
+/* It was moved or removed: also when another stands there by now that got its number. */
+static const char *lost_by(const struct sbx_watch *watch, const struct inotify_event *event) {
+  if (!(event->mask & (IN_MOVE_SELF | IN_DELETE_SELF | IN_UNMOUNT | IN_IGNORED))) return NULL;
   for (size_t i = 0; i < watch->count; i++)
-    if (!is_there(&watch->list[i])) return watch->list[i].path;
+    if (watch->list[i].number == event->wd) return watch->list[i].path;
   return NULL;
+}
+
+static const char *read_events(const struct sbx_watch *watch) {
+  char events[4096] __attribute__((aligned(8)));
+  const char *lost = NULL;
+  ssize_t size;
+  while ((size = read(watch->fd, events, sizeof events)) > 0)
+    for (char *at = events; !lost && at < events + size;) {
+      const struct inotify_event *event = (const struct inotify_event *)at;
+      lost = lost_by(watch, event);
+      at += sizeof *event + event->len;
+    }
+  return lost;
+}
+
+const char *sbx_watch_lost(struct sbx_watch *watch) {
+  const char *lost = read_events(watch);
+  for (size_t i = 0; !lost && i < watch->count; i++)
+    if (!is_there(&watch->list[i])) lost = watch->list[i].path;
+  return lost;
 }

@@ -10,6 +10,7 @@
 struct sbx_watched {
   const char *path;
   uint64_t dev, ino;
+  int number; /* of inotify's watch */
 };
 
 struct sbx_watch {

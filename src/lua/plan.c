@@ -235,8 +235,13 @@ static void read_mount(lua_State *L, sbx_plan *plan) {
 }
 
 static void read_mounts(lua_State *L, int index, sbx_plan *plan) {
-  const char *journal = field_text(L, index, "journal");
-  if (journal) must(L, sbx_plan_journal(plan, journal));
+  if (push_table(L, index, "journals")) {
+    for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+      must(L, sbx_plan_journal(plan, luaL_checkstring(L, -1)));
+      lua_pop(L, 1);
+    }
+    lua_pop(L, 2);
+  }
   if (!push_table(L, index, "mounts")) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     read_mount(L, plan);
@@ -332,7 +337,7 @@ static void read_seccomp(lua_State *L, int index, sbx_plan *plan) {
 static void check_fields(lua_State *L, int index) {
   static const char *const known[] = {
       "kill",         "namespaces", "id_map",  "proc",     "loopback", "cgroup", "capabilities",
-      "no_new_privs", "keyring",    "rlimits", "landlock", "seccomp",  "mounts", "journal"};
+      "no_new_privs", "keyring",    "rlimits", "landlock", "seccomp",  "mounts", "journals"};
   lua_pushnil(L);
   while (lua_next(L, index)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";

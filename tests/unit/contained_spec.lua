@@ -139,11 +139,13 @@ describe("the contained tier's mounts", function()
   end)
 
   it("have a journal that no command may write", function()
-    local function journal(table_, more)
-      return plan_of(table_, more).alternatives[1].engine.journal
+    local function journals(table_, more)
+      return plan_of(table_, more).alternatives[1].engine.journals
     end
-    assert.equal("/dev/shm/sbxlua-1000", journal({ mode = "workspace-write" }))
-    assert.is_nil(journal({ mode = "read-only", writable_roots = { "/dev/shm" } }))
+    assert.same({ "/dev/shm/sbxlua-1000" }, journals({ mode = "workspace-write" }))
+    assert.same({}, journals({ mode = "read-only", writable_roots = { "/dev/shm" } }))
+    assert.same({ "/home/sbxlua", "/dev/shm/sbxlua-1000" },
+                journals({ mode = "workspace-write" }, { env = { XDG_RUNTIME_DIR = "/home" } }))
   end)
 end)
 
