@@ -114,9 +114,14 @@ SBX_API int sbx_plan_landlock_path(sbx_plan *plan, const char *path, uint64_t ac
 /* other: a link's target, the node that hides a file; or NULL. mode: of a TMPFS. */
 SBX_API int sbx_plan_mount(sbx_plan *plan, enum sbx_mount op, uint32_t flags, uint32_t mode,
                            const char *path, const char *other);
+/* A socket that connect(2) on behalf may reach. */
+SBX_API int sbx_plan_socket(sbx_plan *plan, const char *path);
 /* Where placeholders are written down before they are made: a directory of the user's own. The
  * first of those given that can be had is used. */
 SBX_API int sbx_plan_journal(sbx_plan *plan, const char *directory);
+/* Instead of an errno: the supervisor makes the call, for what the plan lists. Only connect(2). */
+#define SBX_ON_BEHALF (-1)
+
 /* A refusal: the call named (or numbered, with name NULL) returns errno_value. */
 SBX_API int sbx_plan_refuse(sbx_plan *plan, const char *name, int number, int errno_value,
                             const struct sbx_arg *args, unsigned nargs);

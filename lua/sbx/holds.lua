@@ -92,7 +92,9 @@ function M.network(work, abi, network, enforced, missing)
     if work.restricts_fs then note(missing, "unix_sockets", SOCKETS_FULL) end
     return
   end
-  enforced.unix_sockets = "seccomp (no socket by path, no datagram pair)"
+  enforced.unix_sockets = #work.unix_sockets > 0 and network == "none"
+    and "seccomp, supervisor (connects to those listed on behalf, to no other)"
+    or "seccomp (no socket by path, no datagram pair)"
   if network == "loopback" then
     enforced.network = "network namespace with a loopback of its own, seccomp (families)"
     note(missing, "policy_entry", SOCKETS_LOOPBACK)
@@ -202,26 +204,28 @@ local function unheld_names(work, list)
   end
 end
 
+-- Which sockets a connect reaches is told apart where it can be none but these.
+local function unheld_sockets(work, network, list)
+  for _, entry in ipairs(network ~= "none" and work.unix_sockets or {}) do
+    unheld(list, "unix_sockets", "unix_sockets", entry, "can't be let through with network = \""
+           .. network .. "\": only without network are sockets connected on behalf of the command")
+  end
+end
+
 --- What was written and can't be held here: `{property, source, reason}`.
-function M.unheld(work)
+function M.unheld(work, network)
   local list = {}
   unheld_read_only(work, list)
   unheld_deny(work, list)
   unheld_names(work, list)
-  for _, entry in ipairs(work.unix_sockets) do
-    unheld(list, "unix_sockets", "unix_sockets", entry, "can't be let through: without network"
-           .. " every socket by path is refused")
-  end
+  unheld_sockets(work, network, list)
   return list
 end
 
 --- The same for the contained tier.
-function M.unheld_contained(work, abi)
+function M.unheld_contained(work, network, abi)
   local list = {}
-  for _, entry in ipairs(work.unix_sockets) do
-    unheld(list, "unix_sockets", "unix_sockets", entry, "can't be let through: without network"
-           .. " every socket by path is refused")
-  end
+  unheld_sockets(work, network, list)
   for _, entry in ipairs(abi < 1 and work.readable or {}) do
     unheld(list, "read_deny", "readable", entry, "needs Landlock, which this kernel doesn't have")
   end

@@ -195,6 +195,21 @@ local function own_inside(work)
   return protected.own(work, inside)
 end
 
+-- All that a person has lies there, and what the shell and other programs run at their start.
+local function note_home(work)
+  local home = work.ctx.home or (work.ctx.env or {}).HOME
+  local real = home and work.ask("realpath", home)
+  for _, entry in ipairs(real and work.writable or {}) do
+    if paths.covers(entry.path, real) then
+      work.missing[#work.missing + 1] = { property = "policy_entry", reason = string.format(
+        "the writable root %s %s the home directory: a command can change what your shell and"
+        .. " programs read at their start; name a directory below it", entry.path,
+        entry.path == real and "is" or "holds") }
+      return
+    end
+  end
+end
+
 local function check_syscalls(work, network)
   local edits = work.policy.syscalls
   if not edits then return true end
@@ -232,12 +247,12 @@ local function no_landlock()
 end
 
 -- The tiers that may be used, and why the weaker one may not.
-local function choose_tiers(work)
+local function choose_tiers(work, network)
   local tier, abi = tier_of(work.policy, work.ctx), tiers.abi(work.ctx)
   local wanted = { contained = tier ~= "landlock", landlock = tier ~= "contained" }
   local refusal
   if wanted.contained then
-    refusal = refusal_of(work, holds.unheld_contained(work, abi))
+    refusal = refusal_of(work, holds.unheld_contained(work, network, abi))
     wanted.contained = not refusal
   end
   if wanted.landlock then
@@ -245,7 +260,7 @@ local function choose_tiers(work)
     if work.restricts_fs and abi < 1 then
       weaker = select(2, no_landlock())
     else
-      weaker, unheld = refusal_of(work, holds.unheld(work))
+      weaker, unheld = refusal_of(work, holds.unheld(work, network))
     end
     work.unheld, refusal = unheld, weaker or refusal
     wanted.landlock = not weaker
@@ -254,10 +269,11 @@ local function choose_tiers(work)
 end
 
 local function linux(work, network)
-  local wanted, refusal = choose_tiers(work)
+  local wanted, refusal = choose_tiers(work, network)
   if not wanted.contained and not wanted.landlock then return nil, refusal end
   local ok, err = check_syscalls(work, network)
   if not ok then return nil, err end
+  if work.restricts_fs then note_home(work) end
   work.own, work.bare = own_inside(work), protected.bare(work)
   work.refusal = refusal
   return keep_holding(work, tiers.list(work, network, wanted), required(work.policy, work.ctx))

@@ -129,8 +129,14 @@ local function add_git(work, list, path, top, source)
   end
 end
 
+-- Whether git takes what is there for a repository: a directory without HEAD it passes over, and
+-- that may be another process's placeholder.
 local function has_git(work, directory)
-  return work.ask("realpath", paths.clean(paths.join(directory, ".git"))) ~= nil
+  local path = paths.clean(paths.join(directory, ".git"))
+  local found = work.ask("stat", path)
+  if not found or found.type ~= "directory" then return found ~= nil end
+  local head = paths.join(path, "HEAD")
+  return (work.ask("lstat", head) or work.ask("stat", head)) ~= nil
 end
 
 local function is_in_repository(work, directory)

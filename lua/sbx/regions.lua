@@ -97,6 +97,8 @@ local function pin_parents(map, list, base)
       if not map[parent] then
         map[parent] = { path = parent, kind = "write", type = "directory", pin = true }
       end
+      -- from outside it can be moved all the same
+      map[parent].watch = map[parent].watch or region.watch
       parent = paths.split(parent)
     end
   end

@@ -136,6 +136,18 @@ local function no_sockets(list)
   pairs_of_sockets(list)
 end
 
+-- Stream sockets of AF_UNIX, without a name of their own; the supervisor connects them, to what is
+-- listed. An unconnected datagram socket would not have to ask.
+local function listed_sockets(list)
+  refuse_if(list, "EPERM", "socket", { 0, "ne", 1 })
+  refuse_if(list, "EPERM", "socket", { 1, "masked_eq", 1, 0 })
+  refuse_if(list, "EPERM", "socket", bit(1, 2))
+  refuse_if(list, "EPERM", "socket", bit(1, 8))
+  refuse(list, "EPERM", { "bind", "listen" })
+  list[#list + 1] = { call = "connect", on_behalf = true }
+  pairs_of_sockets(list)
+end
+
 -- Where the host's processes can be named; 0 is oneself. sched_* can't be refused so: libc sets the
 -- affinity of its own threads by their number.
 local function others(list)
@@ -152,7 +164,7 @@ local function tracing(list)
   })
 end
 
-local NETWORK = { none = no_sockets, loopback = loopback_sockets }
+local NETWORK = { none = no_sockets, loopback = loopback_sockets, listed = listed_sockets }
 
 local function make(wish)
   local list = {}
@@ -165,7 +177,8 @@ local function make(wish)
     leases(list)
   end
   if wish.truncation then truncation(list) end
-  if NETWORK[wish.network] then NETWORK[wish.network](list) end
+  local network = wish.network == "none" and wish.sockets and "listed" or wish.network
+  if NETWORK[network] then NETWORK[network](list) end
   if not wish.pidns then others(list) end
   if wish.tracing then tracing(list) end
   return list
@@ -174,13 +187,13 @@ end
 local made = {}
 
 --- The default list for a wish: `{network, fs, truncation, pidns, tracing,
---- contained}`. A new list of shared
+--- contained, sockets}`. A new list of shared
 --- rules, so that a script may append to it.
 function M.filter(wish)
   local key = table.concat({
     wish.network, tostring(wish.fs or false), tostring(wish.truncation or false),
     tostring(wish.pidns or false), tostring(wish.tracing or false),
-    tostring(wish.contained or false),
+    tostring(wish.contained or false), tostring(wish.sockets or false),
   }, " ")
   local shared = made[key]
   if not shared then
@@ -194,7 +207,7 @@ end
 
 -- Refused because a property rests on it: `syscalls.allow` may not undo that.
 local NETWORK_CALLS = {
-  socket = true, socketpair = true,
+  socket = true, socketpair = true, connect = true, bind = true, listen = true,
   io_uring_setup = true, io_uring_enter = true, io_uring_register = true,
 }
 local FS_CALLS = { open = true, openat = true, openat2 = true, truncate = true, truncate64 = true }

@@ -116,9 +116,10 @@ local function engine_of(work, way, shared, missing)
     capabilities = shared.capabilities, no_new_privs = true, keyring = true, rlimits = RLIMITS,
     landlock = way.contained and shared.landlock_inside or shared.landlock,
     mounts = way.contained and shared.mounts or nil,
-    journals = way.contained and shared.journals or nil,
+    journals = way.contained and shared.journals or nil, sockets = shared.sockets,
     seccomp = filter_of({
       network = shared.network, fs = work.restricts_fs, pidns = way.pidns,
+      sockets = shared.sockets ~= nil,
       contained = way.contained, truncation = work.restricts_fs and shared.abi < 3,
       tracing = shared.abi < 1 and not way.pidns,
     }, work.policy, missing),
@@ -139,6 +140,14 @@ end
 
 local function add(list, work, ways, shared)
   for _, way in ipairs(ways) do list[#list + 1] = alternative(work, way, shared) end
+end
+
+-- Those that a command without network may connect to.
+local function sockets_of(work, network)
+  if network ~= "none" or #work.unix_sockets == 0 then return nil end
+  local list = {}
+  for i, entry in ipairs(work.unix_sockets) do list[i] = entry.path end
+  return list
 end
 
 -- Mounts take something away, or there is nothing for them to do.
@@ -162,6 +171,7 @@ function M.list(work, network, wanted)
   local shared = {
     abi = abi, network = network, capabilities = capabilities_of(work, ctx),
   }
+  shared.sockets = sockets_of(work, network)
   if wanted.contained and (needs_mounts(work) or not wanted.landlock) then
     local base = work.restricts_fs and "read" or "write"
     shared.landlock_inside = rules.of(work, abi, network, work.restricts_fs)

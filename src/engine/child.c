@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/receive.h"
 #include "layers/capabilities.h"
 #include "layers/descriptors.h"
 #include "layers/landlock.h"
@@ -98,9 +99,24 @@ static int step_go(struct sbx_child *child) {
   return size == (ssize_t)sizeof order && order.type == SBX_ORDER_GO ? 0 : -1;
 }
 
+/* The supervisor shares memory with this process, but no descriptors, and waits for execve, which
+ * closes this one: on the way in a socket it outlives both. */
+static int hand_over(int socket, int listener) {
+  if (listener < 0) return -1;
+  int rc = sbx_send_with(socket, "", 1, &listener, 1);
+  int saved = errno;
+  close(listener);
+  errno = saved;
+  return rc;
+}
+
 static int step_seccomp(struct sbx_child *child) {
-  uint32_t count = child->launch->head.layers.filter_count;
-  return count == 0 ? 0 : sbx_filter_install(child->launch->filter, count);
+  const struct sbx_layers *layers = &child->launch->head.layers;
+  struct sock_filter *filter = child->launch->filter;
+  if (layers->filter_count == 0) return 0;
+  if (!layers->on_behalf) return sbx_filter_install(filter, layers->filter_count);
+  return hand_over(child->listener,
+                   sbx_fd_high(sbx_filter_install_listening(filter, layers->filter_count)));
 }
 
 static int step_signals(struct sbx_child *child) {

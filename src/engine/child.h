@@ -7,6 +7,7 @@
 struct sbx_child {
   const struct sbx_launch *launch;
   int cgroup_procs; /* open for writing, or -1 */
+  int listener;     /* socket to the supervisor that takes the filter's listener, or -1 */
   const char *step; /* filled when it fails */
   int code;         /* errno, 0: execve succeeded */
   bool layer;       /* whether the step applies a layer */

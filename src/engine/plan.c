@@ -116,9 +116,17 @@ int sbx_plan_mount(sbx_plan *plan, enum sbx_mount op, uint32_t flags, uint32_t m
   return append(plan, SBX_RECORD_MOUNT, &record, sizeof record, other, skip, path);
 }
 
-int sbx_plan_journal(sbx_plan *plan, const char *directory) {
+static int append_path(sbx_plan *plan, uint32_t type, const char *path) {
   uint64_t none = 0;
-  return append(plan, SBX_RECORD_JOURNAL, &none, sizeof none, NULL, 0, directory);
+  return append(plan, type, &none, sizeof none, NULL, 0, path);
+}
+
+int sbx_plan_journal(sbx_plan *plan, const char *directory) {
+  return append_path(plan, SBX_RECORD_JOURNAL, directory);
+}
+
+int sbx_plan_socket(sbx_plan *plan, const char *path) {
+  return append_path(plan, SBX_RECORD_SOCKET, path);
 }
 
 void *sbx_plan_copy(sbx_plan *plan, const struct sbx_record_header *header) {
@@ -209,6 +217,7 @@ static bool is_valid(const struct sbx_record_header *header) {
   case SBX_RECORD_LANDLOCK: return header->size == sizeof(struct sbx_landlock_record);
   case SBX_RECORD_LANDLOCK_PATH: return is_text(header, sizeof(struct sbx_rule_record));
   case SBX_RECORD_MOUNT: return is_mount(header);
+  case SBX_RECORD_SOCKET:
   case SBX_RECORD_JOURNAL: return is_text(header, sizeof(uint64_t));
   case SBX_RECORD_REFUSE: return is_refusal(header);
   default: return false;

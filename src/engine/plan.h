@@ -16,6 +16,7 @@ enum sbx_record {
   SBX_RECORD_REFUSE,         /* struct sbx_refusal, args, string (name, may be empty) */
   SBX_RECORD_MOUNT,          /* struct sbx_mount_record, string (other, may be empty), string */
   SBX_RECORD_JOURNAL,        /* u64 0, string */
+  SBX_RECORD_SOCKET,         /* u64 0, string */
 };
 
 struct sbx_record_header {

@@ -189,24 +189,34 @@ void sbx_layers_measure(struct sbx_layers *layers, const sbx_plan *inside) {
 
 /* ---- seccomp ---- */
 
-static int refuse(struct sbx_filter *filter, const struct sbx_record_header *record,
-                  struct sbx_error *err) {
+static int check_on_behalf(const char *name, struct sbx_error *err) {
+  if (strcmp(name, "connect") == 0) return 0;
+  return fail(err, "seccomp", ENOTSUP, "only connect can be made on behalf");
+}
+
+static int refuse(struct sbx_sandbox *sandbox, struct sbx_filter *filter,
+                  const struct sbx_record_header *record, struct sbx_error *err) {
   struct sbx_refusal refusal;
   struct sbx_arg args[6];
   memcpy(&refusal, sbx_record_payload(record), sizeof refusal);
   const char *after = (const char *)sbx_record_payload(record) + sizeof refusal;
   memcpy(args, after, refusal.nargs * sizeof *args);
   const char *name = after + refusal.nargs * sizeof *args;
+  if (refusal.errno_value == SBX_ON_BEHALF) {
+    if (check_on_behalf(name, err) < 0) return -1;
+    sandbox->layers.on_behalf = 1;
+  }
   int rc =
       sbx_filter_refuse(filter, name, refusal.number, refusal.errno_value, args, refusal.nargs);
   return rc == 0 ? 0 : fail(err, "seccomp", rc, *name ? name : "a call by number");
 }
 
-static int fill_filter(struct sbx_filter *filter, const sbx_plan *plan, struct sbx_error *err) {
+static int fill_filter(sbx_sandbox *sandbox, struct sbx_filter *filter, const sbx_plan *plan,
+                       struct sbx_error *err) {
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
   while ((record = sbx_plan_next(&cursor)))
-    if (record->type == SBX_RECORD_REFUSE && refuse(filter, record, err) < 0) return -1;
+    if (record->type == SBX_RECORD_REFUSE && refuse(sandbox, filter, record, err) < 0) return -1;
   return 0;
 }
 
@@ -223,7 +233,7 @@ static int compile_filter(sbx_sandbox *sandbox, const sbx_plan *plan, struct sbx
   if (!has_refusals(plan)) return 0;
   struct sbx_filter *filter = sbx_filter_new();
   if (!filter) return fail(err, "seccomp", errno, NULL);
-  int rc = fill_filter(filter, plan, err);
+  int rc = fill_filter(sandbox, filter, plan, err);
   if (rc == 0 && !(sandbox->filter = sbx_filter_export(filter, &count)))
     rc = fail(err, "seccomp", errno ? errno : EINVAL, "export the filter");
   if (rc == 0 && count > BPF_MAXINSNS) rc = fail(err, "seccomp", E2BIG, NULL);
@@ -244,6 +254,9 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_LANDLOCK: return make_ruleset(sandbox, record, err);
   case SBX_RECORD_LANDLOCK_PATH: return allow_path(sandbox, record, err);
   case SBX_RECORD_MOUNT: return add_mount(sandbox, record, err);
+  case SBX_RECORD_SOCKET:
+    if (sbx_plan_copy(sandbox->inside, record)) return 0;
+    return fail(err, "seccomp", errno, "sockets");
   case SBX_RECORD_JOURNAL: return add_journal(sandbox, record, err);
   default: return 0;
   }

@@ -19,8 +19,9 @@ struct sbx_layers {
   } limits[SBX_LIMITS_MAX];
   uint32_t filter_count; /* instructions; they follow elsewhere */
   uint32_t has_ruleset;
-  uint32_t inside_size, reserved; /* bytes of what is made inside; they follow the filter */
-  uint64_t inside_key;            /* its hash */
+  uint32_t inside_size; /* bytes of what is made inside; they follow the filter */
+  uint32_t on_behalf;   /* the filter hands calls to the supervisor */
+  uint64_t inside_key;  /* its hash */
 };
 
 struct sbx_sandbox {

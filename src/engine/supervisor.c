@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "engine/broker.h"
 #include "engine/child.h"
 #include "engine/clock.h"
 #include "engine/spare.h"
@@ -50,6 +51,7 @@ struct supervisor {
   int status;
   int64_t started_ns, ended_ns, timeout_ns, kill_ns, linger_ns;
   int64_t leftover, processes;
+  struct sbx_broker broker;  /* of calls on behalf */
   struct sbx_watch watch;    /* of protected paths */
   const char *step, *detail; /* of what fails: where the step's own name says too little */
 };
@@ -263,7 +265,7 @@ static void hold_less(const struct supervisor *s) {
   if (layers->flags & SBX_FLAG_DROP_CAPS) sbx_capabilities_hold(held);
   const struct sbx_cgroup *cgroup = &s->cgroup;
   int keep[] = {s->launch->control, s->launch->host, s->launch->lease, cgroup->parent,
-                cgroup->directory,  cgroup->kill,    s->watch.fd};
+                cgroup->directory,  cgroup->kill,    s->watch.fd,      s->broker.listener};
   sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
 }
 
@@ -276,9 +278,15 @@ static void check_watch(struct supervisor *s) {
 }
 
 static void start_command(struct supervisor *s) {
+  int listener[2] = {-1, -1};
   check_watch(s);
-  struct sbx_child child = {.launch = s->launch, .cgroup_procs = s->cgroup.procs};
+  if (s->layers->on_behalf && sbx_broker_pair(listener) < 0) fail(s, "seccomp", errno, true);
+  struct sbx_child child = {
+      .launch = s->launch, .cgroup_procs = s->cgroup.procs, .listener = listener[1]};
   s->command = sbx_child_start(&child);
+  if (s->command >= 0 && s->layers->on_behalf &&
+      sbx_broker_open(&s->broker, listener[0], s->launch->inside) < 0)
+    fail(s, "seccomp", errno, true);
   if (s->command < 0) {
     sbx_cgroup_remove(&s->cgroup);
     fail(s, child.step, child.code, child.layer);
@@ -320,7 +328,7 @@ static void reap(struct supervisor *s) {
     if (pid > 0 && WIFSTOPPED(status)) {
       sbx_tree_let_go(pid, status);
     } else if (pid > 0) {
-      note(s, pid, status);
+      if (!sbx_broker_reaped(&s->broker, pid)) note(s, pid, status);
     } else if (pid == 0 || errno != EINTR) {
       s->others = pid == 0;
       return;
@@ -417,8 +425,10 @@ static void check_protected(struct supervisor *s) {
 }
 
 static void wait_for_something(struct supervisor *s) {
-  struct pollfd fds[3] = {
-      {s->launch->control, POLLIN, 0}, {s->launch->host, POLLIN, 0}, {s->watch.fd, POLLIN, 0}};
+  struct pollfd fds[4] = {{s->launch->control, POLLIN, 0},
+                          {s->launch->host, POLLIN, 0},
+                          {s->watch.fd, POLLIN, 0},
+                          {s->broker.listener, POLLIN, 0}};
   int64_t until = sbx_earlier(sbx_earlier(s->timeout_ns, s->kill_ns), s->linger_ns);
   struct timespec pause = {0, 0};
   sigset_t others; /* SIGCHLD alone gets through: nobody else's signal ends or stirs it */
@@ -426,10 +436,11 @@ static void wait_for_something(struct supervisor *s) {
   if (left > 0) pause = (struct timespec){left / 1000000000, left % 1000000000};
   sigfillset(&others);
   sigdelset(&others, SIGCHLD);
-  if (ppoll(fds, 3, until == SBX_NEVER ? NULL : &pause, &others) <= 0) return;
+  if (ppoll(fds, 4, until == SBX_NEVER ? NULL : &pause, &others) <= 0) return;
   if (fds[0].revents) read_orders(s);
   if (fds[1].revents) abandon(s);
   if (fds[2].revents) check_protected(s);
+  if (fds[3].revents) sbx_broker_serve(&s->broker, fds[3].revents);
 }
 
 static void check_deadlines(struct supervisor *s) {
@@ -453,6 +464,7 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
                          .gid = gid,
                          .cgroup = SBX_CGROUP_NONE,
                          .watch = {.fd = -1},
+                         .broker = {.listener = -1},
                          .timeout_ns = SBX_NEVER,
                          .kill_ns = SBX_NEVER,
                          .linger_ns = SBX_NEVER};

@@ -32,7 +32,12 @@ static bool is_same(int fd, uint64_t dev, uint64_t ino) {
   return false;
 }
 
-/* ---- first: copies of all that is needed, while nothing is covered yet ---- */
+/* ---- first: copies of what will be covered, while nothing is yet ---- */
+
+/* What is only made read-only is still to be seen by then, and is copied in its turn. */
+static bool is_copied_late(const struct sbx_mount_record *record) {
+  return record->op == SBX_MOUNT_BIND && !(record->flags & (SBX_MOUNT_WRITABLE | SBX_MOUNT_ONTO));
+}
 
 static int copy(struct entry *entry, const char *path, uint64_t dev, uint64_t ino) {
   int at = sbx_path_open(path);
@@ -46,6 +51,7 @@ static int collect(struct entry *entry) {
   const struct sbx_mount_record *record = entry->record;
   switch (record->op) {
   case SBX_MOUNT_BIND:
+    if (is_copied_late(record)) return 0;
     if (copy(entry, entry->path, record->dev, record->ino) < 0) return -1;
     return sbx_mount_limit(entry->clone, record->flags & SBX_MOUNT_WRITABLE);
   case SBX_MOUNT_DEVICE:
@@ -67,6 +73,18 @@ static int attach(struct entry *entry) {
   if (anything || is_same(target, record->dev, record->ino))
     rc = sbx_mount_attach(entry->clone, target);
   sbx_fd_close(&target);
+  sbx_fd_close(&entry->clone);
+  return rc;
+}
+
+static int make_read_only(struct entry *entry) {
+  const struct sbx_mount_record *record = entry->record;
+  int at = sbx_path_open(entry->path), rc = -1;
+  if (at < 0) return -1;
+  if (is_same(at, record->dev, record->ino)) entry->clone = sbx_mount_clone(at);
+  if (entry->clone >= 0 && sbx_mount_limit(entry->clone, false) == 0)
+    rc = sbx_mount_attach(entry->clone, at);
+  sbx_fd_close(&at);
   sbx_fd_close(&entry->clone);
   return rc;
 }
@@ -136,7 +154,7 @@ static int apply(struct view *view, struct entry *entry) {
   switch (entry->record->op) {
   case SBX_MOUNT_SEAL:
     return sbx_mount_seal(entry->path, entry->record->flags & SBX_MOUNT_RECURSIVE);
-  case SBX_MOUNT_BIND: return attach(entry);
+  case SBX_MOUNT_BIND: return is_copied_late(entry->record) ? make_read_only(entry) : attach(entry);
   case SBX_MOUNT_HIDE: return entry->clone >= 0 ? attach(entry) : hide_directory(view, entry);
   case SBX_MOUNT_TMPFS: return mount_over(entry, sbx_mount_tmpfs);
   case SBX_MOUNT_DEVPTS: return mount_over(entry, devpts);

@@ -3,15 +3,19 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "layers/descriptors.h"
 
-/* ATTRIB: a file that loses a name is replaced; a directory's own end comes as DELETE_SELF only
- * once nothing holds it. */
-#define EVENTS (IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB | IN_UNMOUNT | IN_DONT_FOLLOW)
+/* ATTRIB: a file that loses a name is replaced. */
+#define EVENTS                                                                                     \
+  (IN_MOVE_SELF | IN_DELETE_SELF | IN_ATTRIB | IN_UNMOUNT | IN_DONT_FOLLOW | IN_MASK_ADD)
+/* A directory's own end comes as DELETE_SELF only once nothing holds it, and a mount does; what it
+ * lies in tells at once. */
+#define EVENTS_ABOVE (IN_DELETE | IN_DONT_FOLLOW | IN_MASK_ADD | IN_ONLYDIR)
 
 static bool is_watched(const struct sbx_record_header *header) {
   const struct sbx_mount_record *record = sbx_record_payload(header);
@@ -26,11 +30,21 @@ static size_t count_in(const sbx_plan *plan) {
   return count;
 }
 
+/* Who may not read a directory can't watch it, and the mount is held all the same. */
+static int add_above(int fd, const char *path) {
+  const char *slash = strrchr(path, '/');
+  char *above = strndup(path, slash > path ? (size_t)(slash - path) : 1);
+  int rc = above ? inotify_add_watch(fd, above, EVENTS_ABOVE) : -1;
+  free(above);
+  return rc < 0 && errno != EACCES ? -1 : 0;
+}
+
 static int add(struct sbx_watch *watch, const char *path) {
   struct stat st;
   watch->lost = path;
   int number = inotify_add_watch(watch->fd, path, EVENTS);
-  if (number < 0 || fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
+  if (number < 0 || add_above(watch->fd, path) < 0) return -1;
+  if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
   watch->list[watch->count++] = (struct sbx_watched){path, st.st_dev, st.st_ino, number};
   return 0;
 }

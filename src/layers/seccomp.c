@@ -9,6 +9,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+/* Newer than Debian's headers (Linux 5.19): a call that was taken is not begun again by a signal.
+ */
+#define FLAG_WAIT_KILLABLE_RECV (1UL << 5)
+
 struct sbx_filter {
   scmp_filter_ctx ctx;
 };
@@ -68,8 +72,9 @@ int sbx_filter_refuse(struct sbx_filter *filter, const char *name, int number, i
     if (op < 0 || args[i].index > 5) return EINVAL;
     compare[i] = (struct scmp_arg_cmp){args[i].index, (enum scmp_compare)op, args[i].a, args[i].b};
   }
-  int rc = seccomp_rule_add_exact_array(filter->ctx, SCMP_ACT_ERRNO((uint16_t)errno_value), nr,
-                                        nargs, compare);
+  uint32_t action =
+      errno_value == SBX_ON_BEHALF ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO((uint16_t)errno_value);
+  int rc = seccomp_rule_add_exact_array(filter->ctx, action, nr, nargs, compare);
   return rc == -EEXIST ? 0 : -rc; /* an identical rule twice is one rule */
 }
 
@@ -102,6 +107,12 @@ struct sock_filter *sbx_filter_export(struct sbx_filter *filter, size_t *count) 
 int sbx_filter_install(struct sock_filter *program, size_t count) {
   struct sock_fprog prog = {.len = (unsigned short)count, .filter = program};
   return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &prog);
+}
+
+int sbx_filter_install_listening(struct sock_filter *program, size_t count) {
+  struct sock_fprog prog = {.len = (unsigned short)count, .filter = program};
+  unsigned flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE_RECV;
+  return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
 }
 
 bool sbx_filter_action_available(unsigned action) {

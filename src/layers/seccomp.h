@@ -18,6 +18,8 @@ int sbx_filter_refuse(struct sbx_filter *filter, const char *name, int number, i
 struct sock_filter *sbx_filter_export(struct sbx_filter *filter, size_t *count);
 /* Installs a program on the calling thread: 0, or -1 and errno. Needs no_new_privs. */
 int sbx_filter_install(struct sock_filter *program, size_t count);
+/* The same; gives the descriptor that hands over what is done on behalf (seccomp_unotify(2)). */
+int sbx_filter_install_listening(struct sock_filter *program, size_t count);
 bool sbx_filter_action_available(unsigned action);
 
 #endif

@@ -192,6 +192,15 @@ static void read_landlock(lua_State *L, int index, sbx_plan *plan) {
   lua_pop(L, 1);
 }
 
+static void read_sockets(lua_State *L, int index, sbx_plan *plan) {
+  if (!push_table(L, index, "sockets")) return;
+  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+    must(L, sbx_plan_socket(plan, luaL_checkstring(L, -1)));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+}
+
 /* ---- mounts ---- */
 
 static enum sbx_mount mount_op(lua_State *L, int entry) {
@@ -299,6 +308,7 @@ static unsigned read_args(lua_State *L, int rule, struct sbx_arg args[6]) {
 
 /* luaopen puts the table of errno names into the registry once: looking up is a field away. */
 static int errno_of(lua_State *L, int rule) {
+  if (is_true(L, rule, "on_behalf")) return SBX_ON_BEHALF;
   lua_getfield(L, rule, "errno");
   const char *name = lua_tostring(L, -1);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, "sbx.errnos");
@@ -335,9 +345,10 @@ static void read_seccomp(lua_State *L, int index, sbx_plan *plan) {
 
 /* A field that this version of the engine doesn't know would be a layer that is not applied. */
 static void check_fields(lua_State *L, int index) {
-  static const char *const known[] = {
-      "kill",         "namespaces", "id_map",  "proc",     "loopback", "cgroup", "capabilities",
-      "no_new_privs", "keyring",    "rlimits", "landlock", "seccomp",  "mounts", "journals"};
+  static const char *const known[] = {"kill",     "namespaces", "id_map",       "proc",
+                                      "loopback", "cgroup",     "capabilities", "no_new_privs",
+                                      "keyring",  "rlimits",    "landlock",     "seccomp",
+                                      "mounts",   "journals",   "sockets"};
   lua_pushnil(L);
   while (lua_next(L, index)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
@@ -361,6 +372,7 @@ sbx_plan *sbx_lua_plan(lua_State *L, int index) {
   read_rlimits(L, index, plan);
   read_landlock(L, index, plan);
   read_mounts(L, index, plan);
+  read_sockets(L, index, plan);
   read_seccomp(L, index, plan);
   return plan;
 }

@@ -5,6 +5,7 @@ local policy = require "sbx.policy"
 
 local TREE = {
   ["/tmp"] = "directory", ["/w"] = "directory", ["/w/.git"] = { type = "directory", nlink = 8 },
+  ["/w/.git/HEAD"] = { text = "ref: refs/heads/main\n" },
   ["/w/a"] = "directory", ["/w/a/b"] = "directory", ["/w/a/b/c"] = "directory",
   ["/w/a/b/c/file"] = { text = "x" }, ["/home"] = "directory", ["/home/u"] = "directory",
   ["/home/u/keys"] = "directory", ["/home/u/keys/open"] = "directory", ["/usr"] = "directory",

@@ -170,7 +170,7 @@ describe("rules that the tier can't hold", function()
       ["/w/sub"] = { mode = "workspace-write", read_only = { "/w/sub" } },
       ["/etc/hosts"] = { mode = "read-only", deny_read = { "/etc/hosts" } },
       [".vscode"] = { mode = "workspace-write", protect = { ".vscode" } },
-      ["/tmp"] = { mode = "read-only", unix_sockets = { "/tmp" } },
+      ["/tmp"] = { mode = "read-only", unix_sockets = { "/tmp" }, network = "loopback" },
       ["1.2.3.4:80"] = { mode = "read-only", network = { allow = { "1.2.3.4:80" } } },
       ["memory_bytes"] = { mode = "read-only", limits = { memory_bytes = 1 } },
       ["private_tmp"] = { mode = "read-only", private_tmp = true },
