@@ -2,21 +2,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/confinement.h"
 #include "engine/error.h"
+#include "engine/start.h"
 #include "engine/warm.h"
 #include "layers/descriptors.h"
 
-#define STACK_SIZE (64 * 1024)
 #define INLINE_MAX (64 * 1024)
 struct sbx_engine {
   char *helper; /* NULL: forks by itself */
@@ -61,64 +58,6 @@ void sbx_engine_free(sbx_engine *engine) {
 
 /* ---- starting the spawner and the keeper ---- */
 
-/* What is exec'd is the child of a grandchild, so that it is never the host's child; both are
- * clones that share memory (the fork of a big host is dear) and whose end sends no signal. */
-struct start {
-  const char *helper;
-  char **argv;
-  int socket, lease; /* its descriptors 3 and 4 */
-  char *stack;
-  pid_t pid;
-  int code; /* errno of what failed */
-};
-
-/* To 3 and 4, whichever of them either is now: first above both. */
-SBX_ON_OWN_STACK static bool place_sockets(struct start *start) {
-  int socket = fcntl(start->socket, F_DUPFD, 5), lease = fcntl(start->lease, F_DUPFD, 5);
-  if (socket < 0 || lease < 0) return false;
-  return sbx_fd_place(socket, 3) == 0 && sbx_fd_place(lease, 4) == 0 && sbx_fd_close_from(5) == 0;
-}
-
-SBX_ON_OWN_STACK static int exec_helper(void *argument) {
-  struct start *start = argument;
-  char *envp[] = {NULL};
-  int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  bool placed = null >= 0 && setsid() >= 0 && chdir("/") == 0 && sbx_fd_place(null, 0) == 0 &&
-                sbx_fd_place(0, 1) == 0 && sbx_fd_place(0, 2) == 0;
-  if (placed && place_sockets(start)) execve(start->helper, start->argv, envp);
-  start->code = errno ? errno : EIO;
-  _exit(125);
-}
-
-SBX_ON_OWN_STACK static int fork_helper(void *argument) {
-  struct start *start = argument;
-  start->pid =
-      clone(exec_helper, start->stack + STACK_SIZE / 2, CLONE_VM | CLONE_VFORK | SIGCHLD, start);
-  if (start->pid < 0) start->code = errno;
-  _exit(0);
-}
-
-SBX_ON_OWN_STACK static void run_start(struct start *start) {
-  sigset_t all, old;
-  sigfillset(&all);
-  /* A handler of the host must not run in a clone that shares its memory. */
-  pthread_sigmask(SIG_BLOCK, &all, &old);
-  pid_t pid = clone(fork_helper, start->stack + STACK_SIZE, CLONE_VM | CLONE_VFORK, start);
-  if (pid < 0) start->code = errno;
-  while (pid > 0 && waitpid(pid, NULL, __WALL) < 0 && errno == EINTR) continue;
-  pthread_sigmask(SIG_SETMASK, &old, NULL);
-}
-
-static void start_helper(struct start *start) {
-  start->stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (start->stack == MAP_FAILED) {
-    start->code = errno;
-    return;
-  }
-  run_start(start);
-  munmap(start->stack, STACK_SIZE);
-}
-
 /* Both ends close-on-exec and above 2. */
 static int make_pair(int pair[2]) {
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
@@ -152,29 +91,28 @@ static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
   /* Before the first message: the kernel notes a sender only for a socket that asked. */
   setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
   char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--spawner"}, NULL};
-  struct start start = {
-      .helper = engine->helper, .argv = argv, .socket = pair[1], .lease = lease, .pid = -1};
-  start_helper(&start);
+  pid_t pid = sbx_start_helper(engine->helper, argv, pair[1], lease);
   sbx_fd_close(&pair[1]);
   sbx_fd_close(&lease);
-  if (start.code) {
+  if (pid < 0) {
     sbx_fd_close(&pair[0]);
-    return spawner_failed(err, start.code, engine->helper);
+    return spawner_failed(err, errno, engine->helper);
   }
   engine->socket = pair[0];
   engine->owner = getpid();
-  engine->spawner = start.pid;
+  engine->spawner = pid;
   sbx_confinement_read(&engine->confinement);
   sbx_warm_open(&engine->warm);
   return 0;
 }
 
 /* The program that runs one command has one thread, and is its own helper. */
-static void fork_keeper(int socket, int lease, const char *journal) {
+static pid_t fork_keeper(int socket, int lease, const char *journal) {
   int keep[] = {socket, lease, 0, 1, 2}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
-  if (fork() != 0) {
+  pid_t pid = fork();
+  if (pid != 0) {
     sbx_fd_close(&null);
-    return;
+    return pid;
   }
   setsid();
   for (int fd = 0; fd < 3; fd++) sbx_fd_place(null, fd);
@@ -187,15 +125,10 @@ static int start_keeper(void *context, const char *journal) {
   int pair[2];
   if (make_pair(pair) < 0) return -1;
   char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--keeper"}, (char *)journal, NULL};
-  struct start start = {
-      .helper = engine->helper, .argv = argv, .socket = pair[1], .lease = engine->lease};
-  if (engine->helper)
-    start_helper(&start);
-  else
-    fork_keeper(pair[1], engine->lease, journal);
+  pid_t pid = engine->helper ? sbx_start_helper(engine->helper, argv, pair[1], engine->lease)
+                             : fork_keeper(pair[1], engine->lease, journal);
   sbx_fd_close(&pair[1]);
-  if (start.code) sbx_fd_close(&pair[0]);
-  errno = start.code ? start.code : errno;
+  if (pid < 0) sbx_fd_close(&pair[0]);
   return pair[0];
 }
 

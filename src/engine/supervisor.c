@@ -1,7 +1,6 @@
 #include "engine/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,15 +14,11 @@
 #include "engine/broker.h"
 #include "engine/child.h"
 #include "engine/clock.h"
+#include "engine/setup.h"
 #include "engine/spare.h"
 #include "engine/tree.h"
-#include "engine/view.h"
-#include "engine/watch.h"
 #include "layers/capabilities.h"
-#include "layers/cgroup.h"
 #include "layers/descriptors.h"
-#include "layers/mounts.h"
-#include "layers/namespaces.h"
 
 /* A tree in a PID namespace that isn't gone by then dies with its init, which nothing outruns; as
  * long as ends keep coming they are counted, for so long in all. */
@@ -39,9 +34,7 @@
 struct supervisor {
   struct sbx_launch *launch;
   const struct sbx_layers *layers;
-  uid_t uid;
-  gid_t gid;
-  struct sbx_cgroup cgroup;
+  struct sbx_setup setup;
   pid_t command;
   bool ended;  /* the command was reaped */
   bool others; /* processes are left */
@@ -51,9 +44,8 @@ struct supervisor {
   int status;
   int64_t started_ns, ended_ns, timeout_ns, kill_ns, linger_ns;
   int64_t leftover, processes;
-  struct sbx_broker broker;  /* of calls on behalf */
-  struct sbx_watch watch;    /* of protected paths */
-  const char *step, *detail; /* of what fails: where the step's own name says too little */
+  struct sbx_broker broker; /* of calls on behalf */
+  const char *detail;       /* the path of what failed or was taken away */
 };
 
 /* ---- reports ---- */
@@ -116,143 +108,14 @@ static void send_end(const struct supervisor *s, enum sbx_report_type type, bool
   send_report(s, &report);
 }
 
-/* ---- set-up: a list of steps, like the child's ---- */
+/* ---- the command ---- */
 
-static void on_child(int sig) {
-  (void)sig;
-}
+static _Noreturn void abandon(struct supervisor *s);
 
-static int step_signals(struct supervisor *s) {
-  struct sigaction action = {.sa_handler = on_child};
-  if (s->launch->signals_ready) return 0;
-  sbx_signals_reset();
-  return sigaction(SIGCHLD, &action, NULL);
-}
-
-static int step_descriptors(struct supervisor *s) {
-  const struct sbx_launch *l = s->launch;
-  bool spare = l->request_socket > 0; /* the spawner's /dev/null keeps 0 to 2 taken until then */
-  int request = spare ? l->request_socket : -1;
-  int keep[] = {l->control,     l->in,      l->out,  l->err,         l->ruleset,
-                l->host,        l->null,    request, spare ? 0 : -1, spare ? 1 : -1,
-                spare ? 2 : -1, l->id_maps, l->lease};
-  return sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
-}
-
-static int step_session(struct supervisor *s) {
-  (void)s;
-  return setsid() < 0 ? -1 : 0;
-}
-
-/* Who made this process has the power to map more than one id, and says when it is done. */
-static int await_maps(struct supervisor *s) {
-  int code = EPIPE;
-  ssize_t size = read(s->launch->id_maps, &code, sizeof code);
-  sbx_fd_close(&s->launch->id_maps);
-  errno = size == (ssize_t)sizeof code ? code : EPIPE;
-  return errno == 0 ? 0 : -1;
-}
-
-static int step_user_namespace(struct supervisor *s) {
-  if (!(s->layers->namespaces & SBX_NS_USER)) return 0;
-  if (s->layers->flags & SBX_FLAG_MAP_ALL) return await_maps(s);
-  return sbx_namespace_map_self(s->uid, s->gid);
-}
-
-static int step_mounts_private(struct supervisor *s) {
-  return s->layers->namespaces & SBX_NS_MOUNT ? sbx_mounts_private() : 0;
-}
-
-static int step_proc(struct supervisor *s) {
-  return s->layers->flags & SBX_FLAG_PROC ? sbx_mounts_proc() : 0;
-}
-
-static int step_mounts(struct supervisor *s) {
-  struct sbx_view_failure failure;
-  if (sbx_view_make(s->launch->inside, &failure) == 0) return 0;
-  s->detail = failure.path;
-  if (failure.named) s->step = "mount_paths";
-  return -1;
-}
-
-static int step_ruleset(struct supervisor *s) {
-  struct sbx_view_failure failure;
-  if (!s->layers->has_ruleset || !(s->layers->flags & SBX_FLAG_INNER_RULES)) return 0;
-  s->launch->inner_ruleset = sbx_view_ruleset(s->launch->inside, &failure);
-  s->detail = failure.path;
-  return s->launch->inner_ruleset < 0 ? -1 : 0;
-}
-
-static int step_protect(struct supervisor *s) {
-  if (sbx_watch_open(&s->watch, s->launch->inside) == 0) return 0;
-  s->detail = s->watch.lost;
-  return -1;
-}
-
-static int step_loopback(struct supervisor *s) {
-  return s->layers->flags & SBX_FLAG_LOOPBACK ? sbx_namespace_loopback() : 0;
-}
-
-/* Orphans of the tree come to this process, wherever they hide (PR_SET_CHILD_SUBREAPER(2const));
- * the init of a PID namespace has them anyway. */
-static int step_subreaper(struct supervisor *s) {
-  if (s->layers->kill == SBX_KILL_PIDNS) return 0;
-  errno = ENOSYS;
-  if (!sbx_tree_visible()) return -1;
-  return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-}
-
-static int step_cgroup(struct supervisor *s) {
-  if (s->layers->kill != SBX_KILL_CGROUP) return 0;
-  return sbx_cgroup_make(&s->cgroup, s->launch->cgroup, getpid());
-}
-
-/* What the command's bounding set will be; the supervisor executes nothing. */
-static int step_bounding(struct supervisor *s) {
-  if (!(s->layers->flags & SBX_FLAG_DROP_CAPS)) return 0;
-  return sbx_capabilities_bound(s->layers->keep_caps);
-}
-
-/* After the id maps: the /proc files of a process that is not dumpable belong to root. */
-static int step_dumpable(struct supervisor *s) {
-  (void)s;
-  return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-}
-
-struct step {
-  const char *name;
-  int (*run)(struct supervisor *s);
-};
-
-/* What depends on the namespaces alone: a spare is past these before it has a request. */
-static const struct step early_steps[] = {
-    {"signals", step_signals},
-    {"descriptors", step_descriptors},
-    {"session", step_session},
-    {"user_namespace", step_user_namespace},
-    {"mounts_private", step_mounts_private},
-    {"proc", step_proc},
-    {"mounts", step_mounts},
-    {"protect", step_protect},
-    {"landlock", step_ruleset},
-    {"loopback", step_loopback},
-    {"subreaper", step_subreaper},
-    {"capabilities", step_bounding},
-    {"dumpable", step_dumpable},
-    {NULL, NULL},
-};
-
-static const struct step late_steps[] = {
-    {"cgroup", step_cgroup},
-    {NULL, NULL},
-};
-
-static void run_steps(struct supervisor *s, const struct step *step) {
-  for (; step->name; step++) {
-    s->step = s->detail = NULL;
-    if (step->run(s) < 0) fail(s, s->step ? s->step : step->name, errno, true);
-  }
-  s->detail = NULL;
+static void set_up(struct supervisor *s, int (*some)(struct sbx_setup *setup)) {
+  if (some(&s->setup) == 0) return;
+  s->detail = s->setup.detail;
+  fail(s, s->setup.step, errno, true);
 }
 
 /* What the supervisor does from here on needs no privilege, but to read a command that is not
@@ -263,18 +126,24 @@ static void hold_less(const struct supervisor *s) {
   /* The directory that the cgroup is removed from may only give root the right by this. */
   if (layers->kill == SBX_KILL_CGROUP) held |= UINT64_C(1) << sbx_capability("dac_override");
   if (layers->flags & SBX_FLAG_DROP_CAPS) sbx_capabilities_hold(held);
-  const struct sbx_cgroup *cgroup = &s->cgroup;
-  int keep[] = {s->launch->control, s->launch->host, s->launch->lease, cgroup->parent,
-                cgroup->directory,  cgroup->kill,    s->watch.fd,      s->broker.listener};
+  const struct sbx_cgroup *cgroup = &s->setup.cgroup;
+  int keep[] = {s->launch->control, s->launch->host, s->launch->lease,  cgroup->parent,
+                cgroup->directory,  cgroup->kill,    s->setup.watch.fd, s->broker.listener};
   sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
 }
 
 /* What was made ahead may have been taken away since. */
 static void check_watch(struct supervisor *s) {
-  struct pollfd fd = {s->watch.fd, POLLIN, 0};
-  if (s->watch.fd < 0 || poll(&fd, 1, 0) <= 0) return;
-  s->detail = sbx_watch_lost(&s->watch);
+  struct pollfd fd = {s->setup.watch.fd, POLLIN, 0};
+  if (s->setup.watch.fd < 0 || poll(&fd, 1, 0) <= 0) return;
+  s->detail = sbx_watch_lost(&s->setup.watch);
   if (s->detail) fail(s, "protect", ESTALE, true);
+}
+
+/* Without it the command's calls would wait for ever. */
+static void take_listener(struct supervisor *s, int pair[2]) {
+  if (s->layers->on_behalf && sbx_broker_open(&s->broker, pair[0], s->launch->inside) < 0)
+    abandon(s);
 }
 
 static void start_command(struct supervisor *s) {
@@ -282,13 +151,11 @@ static void start_command(struct supervisor *s) {
   check_watch(s);
   if (s->layers->on_behalf && sbx_broker_pair(listener) < 0) fail(s, "seccomp", errno, true);
   struct sbx_child child = {
-      .launch = s->launch, .cgroup_procs = s->cgroup.procs, .listener = listener[1]};
+      .launch = s->launch, .cgroup_procs = s->setup.cgroup.procs, .listener = listener[1]};
   s->command = sbx_child_start(&child);
-  if (s->command >= 0 && s->layers->on_behalf &&
-      sbx_broker_open(&s->broker, listener[0], s->launch->inside) < 0)
-    fail(s, "seccomp", errno, true);
+  if (s->command >= 0) take_listener(s, listener);
   if (s->command < 0) {
-    sbx_cgroup_remove(&s->cgroup);
+    sbx_cgroup_remove(&s->setup.cgroup);
     fail(s, child.step, child.code, child.layer);
   }
   s->processes = 1;
@@ -306,7 +173,7 @@ static void signal_tree(struct supervisor *s, int sig) {
     kill(-1, sig);
     return;
   }
-  if (sig == SIGKILL && s->layers->kill == SBX_KILL_CGROUP) sbx_cgroup_kill(&s->cgroup);
+  if (sig == SIGKILL && s->layers->kill == SBX_KILL_CGROUP) sbx_cgroup_kill(&s->setup.cgroup);
   sbx_tree_signal(sig, NULL, NULL);
 }
 
@@ -363,7 +230,7 @@ static bool kill_tree(struct supervisor *s) {
 
 static _Noreturn void finish(struct supervisor *s) {
   bool gone = !s->others || kill_tree(s);
-  sbx_cgroup_remove(&s->cgroup);
+  sbx_cgroup_remove(&s->setup.cgroup);
   if (!s->ended) { /* not reaped in time: it dies with the namespace */
     s->status = SIGKILL;
     s->ended_ns = sbx_now();
@@ -374,7 +241,7 @@ static _Noreturn void finish(struct supervisor *s) {
 
 static _Noreturn void abandon(struct supervisor *s) {
   kill_tree(s);
-  sbx_cgroup_remove(&s->cgroup);
+  sbx_cgroup_remove(&s->setup.cgroup);
   _exit(1);
 }
 
@@ -420,14 +287,14 @@ static void read_orders(struct supervisor *s) {
 
 /* Somebody outside took away what is protected: what stands at its name now is open. */
 static void check_protected(struct supervisor *s) {
-  if (s->ended || (s->detail = sbx_watch_lost(&s->watch)) == NULL) return;
+  if (s->ended || (s->detail = sbx_watch_lost(&s->setup.watch)) == NULL) return;
   end_for(s, SBX_REASON_PROTECT, 0);
 }
 
 static void wait_for_something(struct supervisor *s) {
   struct pollfd fds[4] = {{s->launch->control, POLLIN, 0},
                           {s->launch->host, POLLIN, 0},
-                          {s->watch.fd, POLLIN, 0},
+                          {s->setup.watch.fd, POLLIN, 0},
                           {s->broker.listener, POLLIN, 0}};
   int64_t until = sbx_earlier(sbx_earlier(s->timeout_ns, s->kill_ns), s->linger_ns);
   struct timespec pause = {0, 0};
@@ -460,18 +327,19 @@ static void tell_exit(struct supervisor *s) {
 _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
   struct supervisor s = {.launch = launch,
                          .layers = &launch->head.layers,
-                         .uid = uid,
-                         .gid = gid,
-                         .cgroup = SBX_CGROUP_NONE,
-                         .watch = {.fd = -1},
+                         .setup = {.launch = launch,
+                                   .uid = uid,
+                                   .gid = gid,
+                                   .cgroup = SBX_CGROUP_NONE,
+                                   .watch = {.fd = -1}},
                          .broker = {.listener = -1},
                          .timeout_ns = SBX_NEVER,
                          .kill_ns = SBX_NEVER,
                          .linger_ns = SBX_NEVER};
   prctl(PR_SET_NAME, "sbx-supervisor", 0, 0, 0);
-  run_steps(&s, early_steps);
+  set_up(&s, sbx_setup_early);
   if (launch->request_socket) sbx_spare_await(launch);
-  run_steps(&s, late_steps);
+  set_up(&s, sbx_setup_late);
   start_command(&s);
   for (;;) {
     reap(&s);

@@ -5,6 +5,22 @@ local stats = require "tests.bench.stats"
 
 local WARM_UP = 50
 local COMMAND = {"/bin/true"}
+local RULES = 100
+-- More than a host keeps supervisors made ahead for.
+local KINDS = 8
+
+local function shell(line, ...)
+  assert(os.execute(line:format(...)))
+end
+
+-- A workspace with a directory for each rule.
+local function workspace()
+  local pipe = assert(io.popen("mktemp -d"))
+  local directory = pipe:read("l")
+  pipe:close()
+  for i = 1, RULES do shell("mkdir %s/d%d", directory, i) end
+  return directory
+end
 
 local function bare()
   assert(floor.run(COMMAND) == 0)
@@ -14,27 +30,62 @@ local function unconfined()
   assert(sbx.run({command = COMMAND, policy = "danger-full-access"}))
 end
 
-local function confined()
-  assert(sbx.run({command = COMMAND, policy = "workspace-write", tier = "landlock"}))
+local function confined(directory, tier, policy)
+  return function()
+    assert(sbx.run({command = COMMAND, policy = policy or "workspace-write", tier = tier,
+                    cwd = directory}))
+  end
+end
+
+local function with_rules(directory, first, last)
+  local list = {}
+  for i = first, last do list[#list + 1] = directory .. "/d" .. i end
+  return {extends = "workspace-write", read_only = list}
+end
+
+-- Each time another policy, so that nothing was made ahead for it.
+local function unprepared(directory)
+  local turn, kinds = 0, {}
+  for i = 1, KINDS do kinds[i] = confined(directory, "contained", with_rules(directory, i, i)) end
+  return function()
+    turn = turn % KINDS + 1
+    kinds[turn]()
+  end
+end
+
+local function row(what, times, base, goal)
+  local ratio = stats.ratio(times, base)
+  return {
+    what = what,
+    measured = ("%.0f us"):format(stats.median(times) * 1e6),
+    ratio = ("%.2f"):format(ratio),
+    goal = goal and ("<= %.2f"):format(goal),
+    met = goal and ratio <= goal,
+  }
+end
+
+-- Against the floor, in one run of its own for each: what is made ahead is for few policies.
+local function measure(list, runs)
+  stats.interleave(list, WARM_UP, floor.now)
+  return stats.interleave(list, runs, floor.now)
 end
 
 return function(options)
-  local list = {bare, unconfined, confined}
-  stats.interleave(list, WARM_UP, floor.now)
-  local times = stats.interleave(list, options.runs, floor.now)
-  local function row(i, what, goal)
-    local ratio = stats.ratio(times[i], times[1])
-    return {
-      what = what,
-      measured = ("%.0f us"):format(stats.median(times[i]) * 1e6),
-      ratio = ("%.2f"):format(ratio),
-      goal = goal and ("<= %.2f"):format(goal),
-      met = goal and ratio <= goal,
-    }
-  end
-  return {
-    row(1, "/bin/true, bare posix_spawn with a captured pipe"),
-    row(2, "/bin/true, sbx.run, no sandbox"),
-    row(3, "/bin/true, sbx.run, workspace-write, landlock tier", 1.8),
+  local directory = workspace()
+  local times = measure({bare, unconfined, confined(directory, "landlock")}, options.runs)
+  local rows = {
+    row("/bin/true, bare posix_spawn with a captured pipe", times[1], times[1]),
+    row("/bin/true, sbx.run, no sandbox", times[2], times[1]),
+    row("/bin/true, sbx.run, workspace-write, landlock tier", times[3], times[1], 1.8),
   }
+  times = measure({bare, confined(directory, "contained")}, options.runs)
+  rows[4] = row("the same, contained tier", times[2], times[1], 2.2)
+  times = measure({bare, unprepared(directory)}, options.runs)
+  rows[5] = row("the same, nothing made ahead", times[2], times[1])
+  local one = confined(directory, "contained", with_rules(directory, 1, 1))
+  local many = confined(directory, "contained", with_rules(directory, 1, RULES))
+  times = measure({one, many}, options.runs)
+  rows[6] = row("the same, 100 rules against 1", times[2], times[1], 1.5)
+  shell("rm -r %s", directory)
+  return rows
 end

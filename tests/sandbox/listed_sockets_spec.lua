@@ -118,7 +118,7 @@ stop = True; t.join(); tell("over")]]):format(dir, dir))
     end)
 
     -- A call that was not taken up yet may still be interrupted: it is begun again where its handler
-    -- says so, as Go's and most others' do (SA_RESTART).
+    -- says so, as most do (SA_RESTART).
     it("are reached under signals, and by many at once: " .. tier, function()
       local r = run(tier, [[
 signal.signal(signal.SIGALRM, lambda *_: None); signal.siginterrupt(signal.SIGALRM, False)
