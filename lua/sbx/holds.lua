@@ -99,7 +99,7 @@ function M.network(work, abi, network, enforced, missing)
     enforced.network = "network namespace with a loopback of its own, seccomp (families)"
     note(missing, "policy_entry", SOCKETS_LOOPBACK)
   else
-    enforced.network = "seccomp (no socket)"
+    enforced.network = "seccomp (no socket" .. (#work.unix_sockets > 0 and " but by path)" or ")")
       .. (abi >= landlock.NET_ABI and ", landlock (no TCP port)" or "")
   end
 end

@@ -122,6 +122,8 @@ function M.list(regions, whole, ask, placeholders)
     private_dev(list, ask)
   end
   for _, region in ipairs(regions) do
+    -- without placeholders what is there is held all the same
+    if not placeholders and region.kind == "missing" and region.type then region.kind = "read" end
     if placeholders or region.kind ~= "missing" then add_region(list, made, region, regions) end
   end
   return list

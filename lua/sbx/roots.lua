@@ -310,13 +310,23 @@ end
 
 ---------------------------------------------------------------------------------------------------
 
+local function check_sockets(work)
+  for _, entry in ipairs(work.unix_sockets) do
+    if entry.type ~= "socket" then
+      return fail(entry.source, string.format("unix_sockets %q is a %s, not a socket", entry.entry,
+                                              entry.type))
+    end
+  end
+  return true
+end
+
 local function take_away(work)
   local err
   for _, field in ipairs({ "read_only", "deny_read", "unix_sockets" }) do
     work[field], err = collect(work, field)
     if err then return nil, err end
   end
-  return true
+  return check_sockets(work)
 end
 
 --- Every path of a policy, resolved: `{writable, read_only, deny_read, readable, protect,

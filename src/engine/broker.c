@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -38,19 +39,23 @@ static bool is_valid(int listener, uint64_t id) {
 
 /* ---- the call's arguments, as this process has copied them ---- */
 
-static int read_address(const call *taken, struct sockaddr_un *address) {
+/* With room for the NUL byte that a path of full length comes without (unix(7)). */
+union address {
+  struct sockaddr_un un;
+  char bytes[sizeof(struct sockaddr_un) + 1];
+};
+
+static int read_address(const call *taken, union address *address) {
   size_t size = (size_t)taken->data.args[2];
-  struct iovec local = {address, sizeof *address - 1};
   memset(address, 0, sizeof *address);
-  if (taken->data.args[2] > sizeof *address || size < sizeof(sa_family_t)) return EINVAL;
-  if (size < local.iov_len) local.iov_len = size;
-  struct iovec remote = {NULL, local.iov_len};
+  if (taken->data.args[2] > sizeof address->un || size < sizeof(sa_family_t)) return EINVAL;
+  struct iovec local = {address, size}, remote = {NULL, size};
   memcpy(&remote.iov_base, &taken->data.args[1], sizeof remote.iov_base);
   ssize_t got = process_vm_readv((pid_t)taken->pid, &local, 1, &remote, 1, 0);
   if (got < 0) return errno == EFAULT ? EFAULT : EACCES;
-  if ((size_t)got != local.iov_len) return EFAULT;
+  if ((size_t)got != size) return EFAULT;
   /* by another family nothing was let through, and a name without a path is no file */
-  return address->sun_family != AF_UNIX || !address->sun_path[0] ? EACCES : 0;
+  return address->un.sun_family != AF_UNIX || !address->un.sun_path[0] ? EACCES : 0;
 }
 
 /* As the caller would find it: from its directory, by no way through /proc/PID. */
@@ -67,18 +72,17 @@ static int open_path(pid_t pid, const char *path) {
   return fd;
 }
 
+/* By what it is: a command may move another socket to a listed path where it can write. */
 static bool is_listed(const sbx_plan *plan, int fd) {
-  char name[40], path[4096];
-  snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
-  ssize_t size = readlink(name, path, sizeof path - 1);
-  if (size <= 0) return false;
-  path[size] = 0;
+  struct stat st;
+  if (fstat(fd, &st) < 0) return false;
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *header;
-  while ((header = sbx_plan_next(&cursor)))
-    if (header->type == SBX_RECORD_SOCKET &&
-        strcmp(sbx_record_string(header, sizeof(uint64_t)), path) == 0)
+  while ((header = sbx_plan_next(&cursor))) {
+    const struct sbx_socket_record *record = sbx_record_payload(header);
+    if (header->type == SBX_RECORD_SOCKET && record->dev == st.st_dev && record->ino == st.st_ino)
       return true;
+  }
   return false;
 }
 
@@ -113,10 +117,10 @@ static int connect_to(int socket, int target) {
 }
 
 static int make_call(const struct sbx_broker *broker, const call *taken) {
-  struct sockaddr_un address;
+  union address address;
   int code = read_address(taken, &address);
   if (code) return code;
-  int target = open_path((pid_t)taken->pid, address.sun_path);
+  int target = open_path((pid_t)taken->pid, address.bytes + offsetof(struct sockaddr_un, sun_path));
   if (target < 0) return errno == ENOENT || errno == ENOTDIR ? errno : EACCES;
   if (!is_listed(broker->plan, target)) {
     sbx_fd_close(&target);

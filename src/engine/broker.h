@@ -1,7 +1,8 @@
 /* connect(2) on behalf of a command that may reach some sockets by path and no others. The filter
  * hands each call over; the supervisor copies its arguments, looks at what the path leads to, and
  * connects the command's own socket to exactly that. "Continue" is never the answer: a second
- * thread could change what was looked at (security.md 18). */
+ * thread could change what was looked at (security.md 18). The server sees the pid of the worker
+ * that did it, not the command's (unix(7), SO_PEERCRED). */
 #ifndef SBX_BROKER_H
 #define SBX_BROKER_H
 

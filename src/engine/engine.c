@@ -23,8 +23,9 @@ struct sbx_engine {
   struct sbx_confinement confinement; /* of the host when it started the spawner */
   struct sbx_warm warm;
   struct sbx_placeholders *placeholders;
-  int lease;      /* read end: at its end no supervisor of this engine is left; -1: none yet */
-  int lease_kept; /* write end, where this process forks its supervisors itself */
+  /* A pipe that every process of this engine keeps open: when its read end, the keeper's, says so,
+   * the host and all its supervisors are gone. -1: none yet. */
+  int lease, lease_kept;
 };
 
 sbx_engine *sbx_engine_new(const char *helper) {
@@ -58,20 +59,28 @@ void sbx_engine_free(sbx_engine *engine) {
 
 /* ---- starting the spawner and the keeper ---- */
 
-/* Both ends close-on-exec and above 2. */
-static int make_pair(int pair[2]) {
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
-  pair[0] = sbx_fd_high(pair[0]);
-  pair[1] = sbx_fd_high(pair[1]);
-  return pair[0] < 0 || pair[1] < 0 ? -1 : 0;
+/* Above 2, both or none. */
+static int raise_both(int fds[2]) {
+  fds[0] = sbx_fd_high(fds[0]);
+  fds[1] = sbx_fd_high(fds[1]);
+  if (fds[0] >= 0 && fds[1] >= 0) return 0;
+  sbx_fd_close(&fds[0]);
+  sbx_fd_close(&fds[1]);
+  return -1;
 }
 
-static int make_lease(sbx_engine *engine, int *kept_open) {
+static int make_pair(int pair[2]) {
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
+  return raise_both(pair);
+}
+
+/* Once: the keeper waits for the supervisors of every spawner of this engine. */
+static int make_lease(sbx_engine *engine) {
   int fds[2];
-  if (pipe2(fds, O_CLOEXEC) < 0) return -1;
-  sbx_fd_close(&engine->lease);
-  engine->lease = sbx_fd_high(fds[0]);
-  *kept_open = sbx_fd_high(fds[1]);
+  if (engine->lease >= 0) return 0;
+  if (pipe2(fds, O_CLOEXEC) < 0 || raise_both(fds) < 0) return -1;
+  engine->lease = fds[0];
+  engine->lease_kept = fds[1];
   return 0;
 }
 
@@ -81,19 +90,14 @@ static int spawner_failed(struct sbx_error *err, int code, const char *detail) {
 }
 
 static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
-  int pair[2] = {-1, -1}, lease = -1, on = 1;
-  if (make_pair(pair) < 0 || make_lease(engine, &lease) < 0) {
-    int code = errno;
-    sbx_fd_close(&pair[0]);
-    sbx_fd_close(&pair[1]);
-    return sbx_fail(err, SBX_ERROR_SPAWN, "spawner", code, "descriptors");
-  }
+  int pair[2], on = 1;
+  if (make_lease(engine) < 0 || make_pair(pair) < 0)
+    return sbx_fail(err, SBX_ERROR_SPAWN, "spawner", errno, "descriptors");
   /* Before the first message: the kernel notes a sender only for a socket that asked. */
   setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
   char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--spawner"}, NULL};
-  pid_t pid = sbx_start_helper(engine->helper, argv, pair[1], lease);
+  pid_t pid = sbx_start_helper(engine->helper, argv, pair[1], engine->lease_kept);
   sbx_fd_close(&pair[1]);
-  sbx_fd_close(&lease);
   if (pid < 0) {
     sbx_fd_close(&pair[0]);
     return spawner_failed(err, errno, engine->helper);
@@ -109,6 +113,7 @@ static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
 /* The program that runs one command has one thread, and is its own helper. */
 static pid_t fork_keeper(int socket, int lease, const char *journal) {
   int keep[] = {socket, lease, 0, 1, 2}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (null < 0) return -1; /* it must not hold the caller's output open */
   pid_t pid = fork();
   if (pid != 0) {
     sbx_fd_close(&null);
@@ -285,8 +290,7 @@ int sbx_engine_hold(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_h
       return sbx_fail(err, SBX_ERROR_SANDBOX, "placeholders", ENOMEM, NULL);
   }
   if (engine->helper && ready(engine, err) < 0) return -1;
-  if (!engine->helper && engine->lease < 0 && make_lease(engine, &engine->lease_kept) < 0)
-    return sbx_fail(err, SBX_ERROR_SANDBOX, "placeholders", errno, NULL);
+  if (make_lease(engine) < 0) return sbx_fail(err, SBX_ERROR_SANDBOX, "placeholders", errno, NULL);
   return sbx_placeholders_make(engine->placeholders, sandbox, hold, start_keeper, engine, err);
 }
 

@@ -6,8 +6,13 @@
 
 #include "engine/error.h"
 
-#define PLAN_MAGIC 0x31786273u /* "sbx1" */
+#define PLAN_MAGIC 0x32786273u /* "sbx2" */
 #define PLAN_MAX (16u << 20)
+
+#define KNOWN_NAMESPACES                                                                           \
+  (SBX_NS_USER | SBX_NS_MOUNT | SBX_NS_PID | SBX_NS_NET | SBX_NS_IPC | SBX_NS_UTS)
+#define KNOWN_FLAGS (SBX_FLAG_MAP_ALL * 2u - 1u)
+#define KNOWN_MOUNT_FLAGS (SBX_MOUNT_ONTO * 2u - 1u)
 
 struct plan_header {
   uint32_t magic, size; /* size of the whole arena */
@@ -116,17 +121,14 @@ int sbx_plan_mount(sbx_plan *plan, enum sbx_mount op, uint32_t flags, uint32_t m
   return append(plan, SBX_RECORD_MOUNT, &record, sizeof record, other, skip, path);
 }
 
-static int append_path(sbx_plan *plan, uint32_t type, const char *path) {
-  uint64_t none = 0;
-  return append(plan, type, &none, sizeof none, NULL, 0, path);
-}
-
 int sbx_plan_journal(sbx_plan *plan, const char *directory) {
-  return append_path(plan, SBX_RECORD_JOURNAL, directory);
+  uint64_t none = 0;
+  return append(plan, SBX_RECORD_JOURNAL, &none, sizeof none, NULL, 0, directory);
 }
 
 int sbx_plan_socket(sbx_plan *plan, const char *path) {
-  return append_path(plan, SBX_RECORD_SOCKET, path);
+  struct sbx_socket_record record = {0};
+  return append(plan, SBX_RECORD_SOCKET, &record, sizeof record, NULL, 0, path);
 }
 
 void *sbx_plan_copy(sbx_plan *plan, const struct sbx_record_header *header) {
@@ -194,6 +196,7 @@ static bool is_text(const struct sbx_record_header *header, size_t fixed) {
 static bool is_mount(const struct sbx_record_header *header) {
   const struct sbx_mount_record *record = sbx_record_payload(header);
   if (header->size <= sizeof *record || record->op > SBX_MOUNT_FILE) return false;
+  if (record->flags & ~KNOWN_MOUNT_FLAGS) return false;
   const char *texts = (const char *)(record + 1);
   size_t size = header->size - sizeof *record;
   if (record->path == 0 || record->path >= size) return false;
@@ -207,17 +210,25 @@ static bool is_refusal(const struct sbx_record_header *header) {
   return is_text(header, sizeof *refusal + refusal->nargs * sizeof(struct sbx_arg));
 }
 
+/* A bit that this version doesn't know would be a layer that is not applied. */
+static bool has_only(const struct sbx_record_header *header, uint32_t known) {
+  uint32_t bits;
+  if (header->size != sizeof bits) return false;
+  memcpy(&bits, sbx_record_payload(header), sizeof bits);
+  return !(bits & ~known);
+}
+
 static bool is_valid(const struct sbx_record_header *header) {
   switch (header->type) {
-  case SBX_RECORD_NAMESPACES:
-  case SBX_RECORD_FLAGS: return header->size == sizeof(uint32_t);
+  case SBX_RECORD_NAMESPACES: return has_only(header, KNOWN_NAMESPACES);
+  case SBX_RECORD_FLAGS: return has_only(header, KNOWN_FLAGS);
   case SBX_RECORD_KEEP_CAPS: return header->size == sizeof(uint64_t);
   case SBX_RECORD_KILL: return is_text(header, sizeof(struct sbx_kill_record));
   case SBX_RECORD_RLIMIT: return header->size == sizeof(struct sbx_rlimit_record);
   case SBX_RECORD_LANDLOCK: return header->size == sizeof(struct sbx_landlock_record);
   case SBX_RECORD_LANDLOCK_PATH: return is_text(header, sizeof(struct sbx_rule_record));
   case SBX_RECORD_MOUNT: return is_mount(header);
-  case SBX_RECORD_SOCKET:
+  case SBX_RECORD_SOCKET: return is_text(header, sizeof(struct sbx_socket_record));
   case SBX_RECORD_JOURNAL: return is_text(header, sizeof(uint64_t));
   case SBX_RECORD_REFUSE: return is_refusal(header);
   default: return false;

@@ -16,7 +16,7 @@ enum sbx_record {
   SBX_RECORD_REFUSE,         /* struct sbx_refusal, args, string (name, may be empty) */
   SBX_RECORD_MOUNT,          /* struct sbx_mount_record, string (other, may be empty), string */
   SBX_RECORD_JOURNAL,        /* u64 0, string */
-  SBX_RECORD_SOCKET,         /* u64 0, string */
+  SBX_RECORD_SOCKET,         /* struct sbx_socket_record, string */
 };
 
 struct sbx_record_header {
@@ -48,6 +48,11 @@ struct sbx_mount_record {
   uint64_t dev, ino;
   uint32_t op, flags, mode;
   uint32_t path; /* offset of the path behind the fixed part: after `other` */
+};
+
+/* dev, ino: filled when the plan is compiled. A path alone would be whatever is moved there. */
+struct sbx_socket_record {
+  uint64_t dev, ino;
 };
 
 struct sbx_refusal {

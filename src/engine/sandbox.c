@@ -161,6 +161,19 @@ static int add_mount(sbx_sandbox *sandbox, const struct sbx_record_header *recor
   return 0;
 }
 
+static int add_socket(sbx_sandbox *sandbox, const struct sbx_record_header *record,
+                      struct sbx_error *err) {
+  struct stat st;
+  const char *path = sbx_record_string(record, sizeof(struct sbx_socket_record));
+  if (pin(sandbox, "sockets", path, &st, err) < 0) return -1;
+  if (!S_ISSOCK(st.st_mode)) return fail(err, "sockets", ENOTSOCK, path);
+  struct sbx_socket_record *copied = sbx_plan_copy(sandbox->inside, record);
+  if (!copied) return fail(err, "sockets", errno, path);
+  copied->dev = st.st_dev;
+  copied->ino = st.st_ino;
+  return 0;
+}
+
 static int add_journal(sbx_sandbox *sandbox, const struct sbx_record_header *record,
                        struct sbx_error *err) {
   const char *path = sbx_record_string(record, sizeof(uint64_t));
@@ -254,9 +267,7 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_LANDLOCK: return make_ruleset(sandbox, record, err);
   case SBX_RECORD_LANDLOCK_PATH: return allow_path(sandbox, record, err);
   case SBX_RECORD_MOUNT: return add_mount(sandbox, record, err);
-  case SBX_RECORD_SOCKET:
-    if (sbx_plan_copy(sandbox->inside, record)) return 0;
-    return fail(err, "seccomp", errno, "sockets");
+  case SBX_RECORD_SOCKET: return add_socket(sandbox, record, err);
   case SBX_RECORD_JOURNAL: return add_journal(sandbox, record, err);
   default: return 0;
   }

@@ -153,6 +153,12 @@ static int timed_out(const struct sbx_job *job, struct sbx_error *err) {
   return sbx_fail(err, SBX_ERROR_SANDBOX, "setup_timeout", ETIMEDOUT, detail);
 }
 
+/* One that was made ahead says nothing of why it could not be: another is made at once. */
+static int lost(struct sbx_job *job, struct sbx_error *err) {
+  job->lost = true;
+  return sbx_fail(err, SBX_ERROR_SANDBOX, "supervisor", 0, "lost before execve");
+}
+
 /* 0 once execve has succeeded. */
 static int await_start(struct sbx_job *job, const struct sbx_request *request, uint32_t namespaces,
                        struct sbx_error *err) {
@@ -162,7 +168,7 @@ static int await_start(struct sbx_job *job, const struct sbx_request *request, u
     struct sbx_report report;
     pid_t sender = 0;
     int rc = sbx_job_receive(job, &report, &sender);
-    if (rc < 0) return sbx_fail(err, SBX_ERROR_SANDBOX, "supervisor", 0, "lost before execve");
+    if (rc < 0) return lost(job, err);
     if (rc > 0 && report.type == SBX_REPORT_FAILED) return failed(&report, err);
     if (rc > 0 && report.type == SBX_REPORT_STARTED) {
       started(job, &report, sender, request, namespaces);
@@ -223,7 +229,9 @@ static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct
   if (!sbx_engine_confirm(engine)) return OUTDATED;
   send_go(job);
   prepare_next(engine, sandbox, job);
+  bool ahead = job->pidfd >= 0;
   rc = await_start(job, request, sandbox->layers.namespaces, err);
+  if (rc < 0 && job->lost && ahead) return OUTDATED;
   return rc < 0 ? REFUSED : STARTED;
 }
 
@@ -250,6 +258,7 @@ sbx_job *sbx_spawn(sbx_engine *engine, const sbx_sandbox *sandbox,
                    const struct sbx_request *request, struct sbx_error *err) {
   if (check(request, err) < 0) return NULL;
   for (int attempt = 0; attempt < 3; attempt++) {
+    if (err) err->kind = SBX_ERROR_NONE;
     struct sbx_job *job = new_job(request);
     if (!job) {
       sbx_fail(err, SBX_ERROR_SPAWN, "memory", ENOMEM, NULL);
@@ -260,6 +269,7 @@ sbx_job *sbx_spawn(sbx_engine *engine, const sbx_sandbox *sandbox,
     discard(job);
     if (outcome == REFUSED) return NULL;
   }
+  if (err && err->kind != SBX_ERROR_NONE) return NULL;
   sbx_fail(err, SBX_ERROR_SANDBOX, "spawner", EAGAIN,
            "this process keeps changing, or /proc can't be read");
   return NULL;

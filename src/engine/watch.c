@@ -39,12 +39,20 @@ static int add_above(int fd, const char *path) {
   return rc < 0 && errno != EACCES ? -1 : 0;
 }
 
-static int add(struct sbx_watch *watch, const char *path) {
+/* The very file that the plan was made with: another may have been put there since. */
+static bool is_same(const struct sbx_mount_record *record, const struct stat *st) {
+  if (record->ino == 0 || (st->st_dev == record->dev && st->st_ino == record->ino)) return true;
+  errno = ESTALE;
+  return false;
+}
+
+static int add(struct sbx_watch *watch, const struct sbx_record_header *header) {
   struct stat st;
-  watch->lost = path;
+  const char *path = watch->lost = sbx_mount_path(header);
   int number = inotify_add_watch(watch->fd, path, EVENTS);
   if (number < 0 || add_above(watch->fd, path) < 0) return -1;
   if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
+  if (!is_same(sbx_record_payload(header), &st)) return -1;
   watch->list[watch->count++] = (struct sbx_watched){path, st.st_dev, st.st_ino, number};
   return 0;
 }
@@ -53,7 +61,7 @@ static int add_all(struct sbx_watch *watch, const sbx_plan *plan) {
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *header;
   while ((header = sbx_plan_next(&cursor)))
-    if (is_watched(header) && add(watch, sbx_mount_path(header)) < 0) return -1;
+    if (is_watched(header) && add(watch, header) < 0) return -1;
   return 0;
 }
 

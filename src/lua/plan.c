@@ -192,10 +192,16 @@ static void read_landlock(lua_State *L, int index, sbx_plan *plan) {
   lua_pop(L, 1);
 }
 
-static void read_sockets(lua_State *L, int index, sbx_plan *plan) {
-  if (!push_table(L, index, "sockets")) return;
+/* A list of absolute paths; each is added to the plan. */
+static void read_paths(lua_State *L, int index, const char *field, sbx_plan *plan,
+                       int (*add)(sbx_plan *plan, const char *path)) {
+  size_t size;
+  if (!push_table(L, index, field)) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
-    must(L, sbx_plan_socket(plan, luaL_checkstring(L, -1)));
+    const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
+    if (!path || *path != '/' || strlen(path) != size)
+      sbx_lua_misuse(L, "%s must be a list of absolute paths", field);
+    must(L, add(plan, path));
     lua_pop(L, 1);
   }
   lua_pop(L, 2);
@@ -244,13 +250,6 @@ static void read_mount(lua_State *L, sbx_plan *plan) {
 }
 
 static void read_mounts(lua_State *L, int index, sbx_plan *plan) {
-  if (push_table(L, index, "journals")) {
-    for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
-      must(L, sbx_plan_journal(plan, luaL_checkstring(L, -1)));
-      lua_pop(L, 1);
-    }
-    lua_pop(L, 2);
-  }
   if (!push_table(L, index, "mounts")) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     read_mount(L, plan);
@@ -372,7 +371,8 @@ sbx_plan *sbx_lua_plan(lua_State *L, int index) {
   read_rlimits(L, index, plan);
   read_landlock(L, index, plan);
   read_mounts(L, index, plan);
-  read_sockets(L, index, plan);
+  read_paths(L, index, "journals", plan, sbx_plan_journal);
+  read_paths(L, index, "sockets", plan, sbx_plan_socket);
   read_seccomp(L, index, plan);
   return plan;
 }

@@ -97,6 +97,18 @@ a, b = socket.socketpair(); a.send(b"pair"); tell(b.recv(9).decode())]])
       assert.is_false(support.exists("/tmp/sbx-listed"))
     end)
 
+    it("are what was listed, not what a command puts at their path: " .. tier, function()
+      local code = [[
+os.rename("yes", "was"); os.%s("no", "yes"); tell(reach("yes")); tell(reach("was"))]]
+      for _, how in ipairs({ "rename", "link", "symlink" }) do
+        local r = run(tier, code:format(how), { extends = "workspace-write",
+                                                allow_missing = nil })
+        assert.equal("Permission denied\nhello from yes\n", r.stdout, r.stderr)
+        support.shell("cd %s; [ -e no ] || mv yes no; rm -f yes; mv was yes", dir)
+      end
+      assert.equal(0, accepted("no"))
+    end)
+
     it("are judged by what was looked at, not by what a thread makes of it: " .. tier, function()
       -- the address is changed between the listed path and the other one while it is being read
       local r = run(tier, ([[
