@@ -130,7 +130,9 @@ end
 
 -- A policy that denies no read and protects no name holds both by itself.
 local function is_empty(work, property)
-  if property == "read_deny" then return not work.readable and #work.deny_read == 0 end
+  if property == "read_deny" then
+    return not work.readable and #work.deny_read == 0 and not work.unmatched.deny_read
+  end
   return property == "protect" and #work.names == 0
 end
 
@@ -138,6 +140,8 @@ end
 local function lack(work, alternative, property)
   local reason = find_missing(work.missing, property) or find_missing(alternative.missing, property)
   if reason then return reason end
+  local unmatched = property == "read_deny" and work.unmatched.deny_read
+  if unmatched then return string.format("deny_read %q matches nothing", unmatched) end
   if alternative.enforced[property] or is_empty(work, property) then return nil end
   return "the policy doesn't restrict it"
 end

@@ -53,13 +53,22 @@ local function abstract(work)
   return allow(work, "none", "nothing restricts abstract sockets")
 end
 
--- A socket in the file system is reached by its path: what hides the path hides the socket.
-local function by_path(work)
-  local entry = listed(work)
+-- Where some are listed, the supervisor connects to them and to no other.
+local function by_list(work)
+  local entry = work.operation == "connect" and listed(work)
   if entry then
     return { allowed = true, rule = cite.entry(work.policy, "unix_sockets", entry), layer = "none",
              reason = "it is listed" }
   end
+  if work.operation ~= "connect" then
+    return refuse(work, "seccomp", work.operation .. " gives EPERM where sockets are listed")
+  end
+  return refuse(work, "supervisor", "only sockets that unix_sockets lists are connected to")
+end
+
+-- A socket in the file system is reached by its path: what hides the path hides the socket.
+local function by_path(work)
+  if work.engine.sockets then return by_list(work) end
   if work.operation == "bind" then return work.files("bind") end
   local seen = work.files("read")
   if not seen.allowed then return seen end
@@ -91,12 +100,10 @@ function M.judge(work)
   local address = work.address
   local kind = work.operation == "send" and DATAGRAM or STREAM
   local refused = make_socket(work, kind)
-  if refused then
-    local entry = address.path and work.operation == "connect" and listed(work)
-    if not entry then return refused end
-  end
+  if refused then return refused end
   if work.operation == "socket" then return allow(work, "none", "the filter lets it through") end
   if address.path then return by_path(work) end
+  if address.name and work.engine.sockets then return by_list(work) end
   if address.name then return abstract(work) end
   return internet(work)
 end

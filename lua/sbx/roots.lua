@@ -121,6 +121,7 @@ local function collect(work, field)
     if err then return nil, err end
     if entry and not entry.there then
       note(work, "policy_entry", string.format("%s %q matches nothing", field, text))
+      work.unmatched[field] = work.unmatched[field] or text
     elseif entry then
       local found = work.ask("stat", entry.path)
       entry.type = found and found.type or "directory"
@@ -336,6 +337,7 @@ function M.resolve(policy, ctx)
   local ask, asked = M.asker(ctx.fs)
   local work = {
     policy = policy, ctx = ctx, ask = ask, asked = asked, missing = {}, writable = {}, links = {},
+    unmatched = {},
   }
   local ok, err = take_away(work)
   if ok then ok, err = writable(work) end

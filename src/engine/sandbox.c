@@ -163,7 +163,7 @@ static int add_mount(sbx_sandbox *sandbox, const struct sbx_record_header *recor
 
 static int add_socket(sbx_sandbox *sandbox, const struct sbx_record_header *record,
                       struct sbx_error *err) {
-  struct stat st;
+  struct stat st = {0};
   const char *path = sbx_record_string(record, sizeof(struct sbx_socket_record));
   if (pin(sandbox, "sockets", path, &st, err) < 0) return -1;
   if (!S_ISSOCK(st.st_mode)) return fail(err, "sockets", ENOTSOCK, path);

@@ -57,11 +57,32 @@ local function policy_file(name)
   end
 end
 
-local function policy_line(plan)
+-- The protected names, each once: no option lifts them.
+local function but_not(list)
+  local names, seen = {}, {}
+  for _, entry in ipairs(list or {}) do
+    local name = entry.path:match("([^/]+)$") or entry.path
+    if not seen[name] then names[#names + 1] = name end
+    seen[name] = true
+  end
+  return #names > 0 and ", but not " .. table.concat(names, ", ") .. " in it" or ""
+end
+
+local function unreadable(plan)
+  local words = ""
+  if plan.readable then words = "; may read only what readable lists" end
+  if #(plan.deny_read or {}) > 0 then
+    words = words .. "; may not read " .. paths_of(plan.deny_read)
+  end
+  return words
+end
+
+local function policy_line(plan, enforced)
   local name = tostring(plan.policy)
   local file = policy_file(name)
-  return string.format("policy %s%s: may write %s; network %s", name,
-    file and " (" .. file .. ")" or "", paths_of(plan.writable), tostring(plan.network))
+  return string.format("policy %s%s: may write %s%s%s; network %s", name,
+    file and " (" .. file .. ")" or "", paths_of(plan.writable), but_not(enforced.protect and plan.protect),
+    unreadable(plan), tostring(plan.network))
 end
 
 -- The options that would widen this very policy.
@@ -79,7 +100,7 @@ local function denial(out, plan, say)
   local reason = out.denial.reason and ": " .. tostring(out.denial.reason) or ""
   say.warn("the sandbox is the likely cause, judged by the output alone (no refusal was seen)"
     .. reason)
-  say.note(policy_line(plan))
+  say.note(policy_line(plan, out.sandbox.enforced))
   say.note(widening(plan))
 end
 

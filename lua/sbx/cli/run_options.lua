@@ -49,6 +49,8 @@ M.options = {
   { name = "require", arg = "PROPERTY", list = true,
     help = "Refuse to run unless this holds: fs, metadata, unix_sockets, network, kill_tree,"
       .. " read_deny, protect." },
+  { name = "allow-missing", arg = "PROPERTY", list = true,
+    help = "Run although this can't be held here." },
   { name = "sandbox", arg = "TYPE", help = "auto, none, linux-seccomp." },
   { name = "no-watch", help = "Don't look at refused accesses (this version never does)." },
   { name = "json", help = "One JSON object on stdout and nothing else." },
@@ -133,12 +135,18 @@ local function set_env(values, opts)
   return true
 end
 
-local function set_require(values, opts)
-  if not values.require then return true end
-  opts.require = {}
-  for _, words in ipairs(values.require) do
-    for word in words:gmatch("[^,]+") do opts.require[#opts.require + 1] = word end
+-- "a,b" or an option for each.
+local function properties(given)
+  if not given then return nil end
+  local list = {}
+  for _, words in ipairs(given) do
+    for word in words:gmatch("[^,]+") do list[#list + 1] = word end
   end
+  return list
+end
+
+local function set_require(values, opts)
+  opts.require, opts.allow_missing = properties(values.require), properties(values.allow_missing)
   return true
 end
 
