@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +18,9 @@
 
 #define LOCK_NAME "lock"
 #define TEXT_MAX (64 * 1024)
+#define ATTEMPTS 20
+/* How long the lock for changes is waited for: it is held for moments. */
+#define LOCK_MS 1000
 
 /* ---- the directory ---- */
 
@@ -35,13 +40,24 @@ int sbx_journal_open(const char *path) {
   return fd;
 }
 
+/* Write-only: a sandboxed command of the same user may look at the journal, and whoever can open a
+ * file for reading can lock it. Waiting has a bound all the same. */
 int sbx_journal_lock(int journal) {
-  int flags = O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, rc;
-  int fd = sbx_fd_high(openat(journal, LOCK_NAME, flags, 0600));
+  const struct timespec pause = {0, 1000000};
+  int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
+  int fd = sbx_fd_high(openat(journal, LOCK_NAME, flags, 0200));
   if (fd < 0) return -1;
-  do rc = flock(fd, LOCK_EX);
-  while (rc < 0 && errno == EINTR);
-  if (rc < 0) sbx_fd_close(&fd);
+  fchmod(fd, 0200);
+  for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited++) {
+    int code = errno;
+    if ((code == EWOULDBLOCK || code == EINTR) && waited < LOCK_MS) {
+      nanosleep(&pause, NULL);
+      continue;
+    }
+    sbx_fd_close(&fd);
+    errno = code;
+    return -1;
+  }
   return fd;
 }
 
@@ -58,6 +74,16 @@ static char *read_text(int file, size_t *size) {
   text[got] = 0;
   *size = (size_t)got;
   return text;
+}
+
+/* The directory that a text begins with, if it is still where it was; else -1. */
+static int open_directory(const char *text) {
+  struct stat st;
+  const char *path = strchr(text, '/');
+  int fd = path ? sbx_path_open(path) : -1;
+  if (fd < 0 || path == text) return fd; /* an earlier version noted no number */
+  if (fstat(fd, &st) < 0 || st.st_ino != strtoull(text, NULL, 10)) sbx_fd_close(&fd);
+  return fd;
 }
 
 static bool lists(int file, const char *directory, const char *name) {
@@ -100,7 +126,7 @@ static bool is_listed(int journal, const char *own, const char *directory, const
 
 /* ---- making ---- */
 
-int sbx_journal_file(int journal, const char *directory, char *name, size_t size) {
+int sbx_journal_file(int journal, const char *directory, uint64_t ino, char *name, size_t size) {
   static unsigned long made;
   int flags = O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, fd;
   do {
@@ -108,23 +134,45 @@ int sbx_journal_file(int journal, const char *directory, char *name, size_t size
     fd = sbx_fd_high(openat(journal, name, flags, 0600));
   } while (fd < 0 && errno == EEXIST);
   if (fd < 0) return -1;
-  ssize_t length = (ssize_t)strlen(directory) + 1;
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0 && write(fd, directory, (size_t)length) == length)
-    return fd;
+  char number[24];
+  int digits = snprintf(number, sizeof number, "%" PRIu64, ino);
+  struct iovec text[2] = {{number, (size_t)digits}, {(void *)directory, strlen(directory) + 1}};
+  ssize_t length = (ssize_t)(text[0].iov_len + text[1].iov_len);
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0 && writev(fd, text, 2) == length) return fd;
   unlinkat(journal, name, 0);
   sbx_fd_close(&fd);
   return -1;
 }
 
-static bool is_empty_directory(int directory, const char *name) {
-  int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  DIR *list = fd < 0 ? NULL : fdopendir(fd);
+static bool is_empty_directory(int fd) {
+  int again = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR *list = again < 0 ? NULL : fdopendir(again);
   int count = 0;
-  if (!list && fd >= 0) close(fd);
+  if (!list && again >= 0) close(again);
   if (!list) return false;
   while (count <= 2 && readdir(list)) count++;
   closedir(list);
   return count <= 2;
+}
+
+static bool is_at(int fd, int directory, const char *name) {
+  struct stat own, st;
+  return fstat(fd, &own) == 0 && fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+         own.st_dev == st.st_dev && own.st_ino == st.st_ino;
+}
+
+/* Users of one placeholder may be of different users, with journals that see nothing of each other:
+ * all of them lock the directory itself, shared, and who clears it needs it for itself. */
+static int hold(int directory, const char *name) {
+  int fd = sbx_fd_high(openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  if (fd < 0) return -1;
+  errno = ENOENT;
+  if (flock(fd, LOCK_SH | LOCK_NB) < 0 || !is_at(fd, directory, name)) {
+    int code = errno;
+    sbx_fd_close(&fd);
+    errno = code;
+  }
+  return fd;
 }
 
 static char *directory_of(int file) {
@@ -133,8 +181,8 @@ static char *directory_of(int file) {
 }
 
 /* What is there may be the placeholder of another process's commands: it must outlast them. */
-static int share(int journal, int file, int directory, const char *name) {
-  if (!is_empty_directory(directory, name)) return 0;
+static int share(int journal, int file, int held, const char *name) {
+  if (held < 0 || !is_empty_directory(held)) return 0;
   char *path = directory_of(file);
   bool shared = path && is_listed(journal, "", path, name);
   free(path);
@@ -158,10 +206,7 @@ static void give_away(int directory, const char *name) {
   if (fchownat(directory, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0) return;
 }
 
-int sbx_journal_make(int journal, int file, int directory, const char *name) {
-  struct stat st;
-  if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-    return S_ISDIR(st.st_mode) ? share(journal, file, directory, name) : 0;
+static int make(int file, int directory, const char *name) {
   ssize_t length = (ssize_t)strlen(name) + 1;
   if (write(file, name, (size_t)length) != length) return -1;
   if (mkdirat(directory, name, 0755) < 0) return is_out_of_reach(directory) ? 0 : -1;
@@ -169,19 +214,67 @@ int sbx_journal_make(int journal, int file, int directory, const char *name) {
   return 1;
 }
 
+/* While another clears it nobody can hold it, and then it is gone. */
+static int hold_soon(int directory, const char *name) {
+  const struct timespec pause = {0, 500000};
+  int fd = hold(directory, name);
+  for (int attempt = 0; fd < 0 && errno == EWOULDBLOCK && attempt < ATTEMPTS; attempt++) {
+    nanosleep(&pause, NULL);
+    fd = hold(directory, name);
+  }
+  return fd;
+}
+
+int sbx_journal_make(int journal, int file, int directory, const char *name, int *held) {
+  struct stat st;
+  int rc = -1;
+  *held = -1;
+  for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+    bool there = fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (there && !S_ISDIR(st.st_mode)) return 0;
+    rc = there ? 0 : make(file, directory, name);
+    if (rc < 0 && errno == EEXIST) continue;
+    if (rc < 0 || (rc == 0 && !there)) return rc;
+    *held = hold_soon(directory, name);
+    if (*held < 0 && fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0) continue;
+    if (rc == 0) rc = share(journal, file, *held, name);
+    if (rc < 0) sbx_fd_close(held);
+    return rc;
+  }
+  return rc;
+}
+
 /* ---- clearing ---- */
 
-void sbx_journal_clear(int journal, int file, const char *name) {
-  size_t size;
+/* False where somebody uses it. */
+static bool clear_name(int directory, const char *name) {
+  int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  bool free = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+  if (free) unlinkat(directory, name, AT_REMOVEDIR);
+  if (fd >= 0) close(fd);
+  return free;
+}
+
+void sbx_journal_clear_held(int held, const char *name) {
+  int directory = openat(held, "..", O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return;
+  if (is_at(held, directory, name)) clear_name(directory, name);
+  close(directory);
+}
+
+bool sbx_journal_clear(int journal, int file, const char *name, int directory) {
+  size_t size = 0;
+  int opened = -1;
   char *text = read_text(file, &size);
-  int directory = text ? sbx_path_open(text) : -1;
-  if (directory >= 0) {
+  bool all = true;
+  if (text && directory < 0) directory = opened = open_directory(text);
+  if (text && directory >= 0)
     for (char *at = text + strlen(text) + 1; at < text + size; at += strlen(at) + 1)
-      if (!is_listed(journal, name, text, at)) unlinkat(directory, at, AT_REMOVEDIR);
-    close(directory);
-  }
+      if (!is_listed(journal, name, text, at) && !clear_name(directory, at)) all = false;
+  sbx_fd_close(&opened);
   free(text);
-  unlinkat(journal, name, 0);
+  if (all) unlinkat(journal, name, 0);
+  return all;
 }
 
 static int64_t age_ms(int file) {
@@ -195,25 +288,63 @@ static int64_t age_ms(int file) {
 }
 
 /* True where it stays for now but nobody uses it. */
-static bool sweep_entry(int journal, const char *name, int64_t untouched_ms) {
+static bool sweep_entry(int journal, const char *name, int64_t untouched_ms, bool is_dead,
+                        int directory) {
   int file = openat(journal, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   bool waits = false;
   if (file < 0) return false;
-  if (flock(file, LOCK_EX | LOCK_NB) == 0) {
+  /* where its owner is known to be gone, a lock is a reader's or a fork's and says nothing */
+  if (flock(file, LOCK_EX | LOCK_NB) == 0 || is_dead) {
     waits = age_ms(file) < untouched_ms;
-    if (!waits) sbx_journal_clear(journal, file, name);
+    if (!waits) waits = !sbx_journal_clear(journal, file, name, directory);
   }
   close(file);
   return waits;
 }
 
-bool sbx_journal_sweep(int journal, int64_t untouched_ms, pid_t pid) {
+static int place_of(const struct sbx_journal_places *places, const char *name) {
+  for (size_t i = 0; i < places->count; i++)
+    if (strcmp(places->list[i].name, name) == 0) return places->list[i].directory;
+  return -1;
+}
+
+static void add_place(int journal, const char *name, struct sbx_journal_places *places) {
+  if (places->count == SBX_JOURNAL_PLACES || place_of(places, name) >= 0) return;
+  if (strlen(name) >= sizeof places->list[0].name) return;
+  int file = openat(journal, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  char *text = file < 0 ? NULL : directory_of(file);
+  struct sbx_journal_place *place = &places->list[places->count];
+  place->directory = text ? open_directory(text) : -1;
+  if (place->directory >= 0) {
+    memcpy(place->name, name, strlen(name) + 1);
+    places->count++;
+  }
+  free(text);
+  sbx_fd_close(&file);
+}
+
+void sbx_journal_look(int journal, pid_t pid, struct sbx_journal_places *places) {
+  for (size_t i = places->count; i-- > 0;) {
+    if (faccessat(journal, places->list[i].name, F_OK, 0) == 0) continue;
+    sbx_fd_close(&places->list[i].directory);
+    places->list[i] = places->list[--places->count];
+  }
+  DIR *list = list_journal(journal);
+  for (struct dirent *entry; list && (entry = readdir(list));)
+    if (is_entry(entry) && strtol(entry->d_name, NULL, 10) == pid)
+      add_place(journal, entry->d_name, places);
+  if (list) closedir(list);
+}
+
+bool sbx_journal_sweep(int journal, int64_t untouched_ms, pid_t pid,
+                       const struct sbx_journal_places *places) {
   int lock = sbx_journal_lock(journal);
   DIR *list = lock < 0 ? NULL : list_journal(journal);
   bool waits = false;
   for (struct dirent *entry; list && (entry = readdir(list));) {
     if (!is_entry(entry) || (pid && strtol(entry->d_name, NULL, 10) != pid)) continue;
-    if (sweep_entry(journal, entry->d_name, untouched_ms)) waits = true;
+    int directory = place_of(places, entry->d_name);
+    if (sweep_entry(journal, entry->d_name, untouched_ms, pid != 0, directory)) waits = true;
   }
   if (list) closedir(list);
   sbx_fd_close(&lock);

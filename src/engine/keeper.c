@@ -15,6 +15,9 @@
 /* So long nobody has used what is cleared behind a living host. */
 #define UNTOUCHED_MS 150
 #define LOOK_MS 60
+/* After each message: the host sends none for what it leaves soon after. */
+#define LOOKS 2
+#define OTHERS_MS 250
 /* How long the host's supervisors have for their trees, once it is gone. */
 #define FAREWELL_MS 900
 
@@ -24,19 +27,20 @@ static void forget_messages(int socket) {
 }
 
 /* Until the host is gone. Not by the end of file alone: a fork of it may keep the other end. */
-static void keep(int socket, int host, int journal) {
-  bool waits = sbx_journal_sweep(journal, UNTOUCHED_MS, 0);
-  for (;;) {
+static void keep(int socket, int host, int journal, pid_t pid, struct sbx_journal_places *places) {
+  bool waits = sbx_journal_sweep(journal, UNTOUCHED_MS, 0, places);
+  for (int looks = 0;;) {
     struct pollfd fds[2] = {{socket, POLLIN, 0}, {host, POLLIN, 0}};
-    int rc = poll(fds, 2, waits ? LOOK_MS : -1);
+    int rc = poll(fds, 2, waits || looks > 0 ? LOOK_MS : -1);
     if (rc < 0 && errno != EINTR) return;
     if (rc > 0 && (fds[1].revents || fds[0].revents & (POLLHUP | POLLERR))) return;
+    sbx_journal_look(journal, pid, places);
+    looks = rc > 0 ? LOOKS : looks - 1;
     if (rc > 0) forget_messages(socket);
-    if (rc > 0 && !waits) {
+    if (rc > 0 && !waits)
       waits = true; /* it was left just now: the first look comes later */
-      continue;
-    }
-    waits = sbx_journal_sweep(journal, UNTOUCHED_MS, 0);
+    else
+      waits = sbx_journal_sweep(journal, UNTOUCHED_MS, 0, places);
   }
 }
 
@@ -48,6 +52,7 @@ static void await_supervisors(int lease) {
 }
 
 int sbx_keeper_main(int socket, int lease, const char *journal_path) {
+  static struct sbx_journal_places places;
   struct ucred peer;
   socklen_t size = sizeof peer;
   sbx_signals_reset();
@@ -55,8 +60,9 @@ int sbx_keeper_main(int socket, int lease, const char *journal_path) {
   int journal = sbx_journal_open(journal_path);
   if (journal < 0 || getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) return 125;
   int host = sbx_pidfd_open(peer.pid);
-  if (host >= 0) keep(socket, host, journal);
+  if (host >= 0) keep(socket, host, journal, peer.pid, &places);
   await_supervisors(lease);
-  sbx_journal_sweep(journal, 0, peer.pid);
+  /* What commands of others use stands for as long, and they may not be allowed to clear it. */
+  while (sbx_journal_sweep(journal, 0, peer.pid, &places)) poll(NULL, 0, OTHERS_MS);
   return 0;
 }

@@ -25,7 +25,8 @@
 #define NAMES_MAX 64
 
 /* What stands at a name: a placeholder, or else an empty directory of somebody's. It is kept open,
- * so that its number is no other's; the serial tells it from one that stood there before. */
+ * so that its number is no other's, and locked while it is used, so that nobody clears it; the
+ * serial tells it from one that stood there before. */
 struct made {
   uint64_t dev, ino;
   uint32_t serial;
@@ -36,8 +37,9 @@ struct made {
 
 struct sbx_top {
   char *directory;
-  char entry[40]; /* its file in the journal */
-  int file;       /* -1: nothing is made there now */
+  uint64_t dev, ino; /* it is this one, whatever stands at its path by now */
+  char entry[40];    /* its file in the journal */
+  int file;          /* -1: nothing is made there now */
   unsigned users;
   int64_t left_ns; /* when the last job let go of it */
   unsigned streak; /* how many jobs came soon after another */
@@ -47,13 +49,18 @@ struct sbx_top {
 
 /* ---- directories ---- */
 
-static struct sbx_top *find_top(const struct sbx_placeholders *all, const char *directory) {
-  for (size_t i = 0; i < all->count; i++)
-    if (strcmp(all->tops[i]->directory, directory) == 0) return all->tops[i];
+static struct sbx_top *find_top(const struct sbx_placeholders *all, const char *directory,
+                                const struct stat *st) {
+  for (size_t i = 0; i < all->count; i++) {
+    struct sbx_top *top = all->tops[i];
+    if (top->dev == st->st_dev && top->ino == st->st_ino && strcmp(top->directory, directory) == 0)
+      return top;
+  }
   return NULL;
 }
 
-static struct sbx_top *add_top(struct sbx_placeholders *all, const char *directory) {
+static struct sbx_top *add_top(struct sbx_placeholders *all, const char *directory,
+                               const struct stat *st) {
   struct sbx_top **tops = realloc(all->tops, (all->count + 1) * sizeof(struct sbx_top *));
   struct sbx_top *top = calloc(1, sizeof *top);
   char *copy = strdup(directory);
@@ -64,8 +71,15 @@ static struct sbx_top *add_top(struct sbx_placeholders *all, const char *directo
     return NULL;
   }
   top->directory = copy;
+  top->dev = st->st_dev;
+  top->ino = st->st_ino;
   top->file = -1;
   return all->tops[all->count++] = top;
+}
+
+/* A fork of the host has copies of the descriptors: closing alone would not unlock. */
+static void let_names_go(struct sbx_top *top) {
+  for (size_t i = 0; i < top->count; i++) flock(top->made[i].pin, LOCK_UN);
 }
 
 static void forget_names(struct sbx_top *top) {
@@ -92,9 +106,24 @@ static void drop_top(struct sbx_placeholders *all, struct sbx_top *top) {
   free(top);
 }
 
-static void clear(struct sbx_placeholders *all, struct sbx_top *top) {
-  sbx_journal_clear(all->journal, top->file, top->entry);
+/* What is still somewhere, since its directory was moved. */
+static void clear_moved(const struct sbx_top *top) {
+  struct stat st;
+  for (size_t i = 0; i < top->count; i++) {
+    const struct made *made = &top->made[i];
+    if (made->ours && fstat(made->pin, &st) == 0 && st.st_nlink > 0)
+      sbx_journal_clear_held(made->pin, made->name);
+  }
+}
+
+/* False where others still use something there. */
+static bool clear(struct sbx_placeholders *all, struct sbx_top *top) {
+  let_names_go(top);
+  bool cleared = sbx_journal_clear(all->journal, top->file, top->entry, -1);
+  if (cleared) clear_moved(top);
+  if (!cleared) flock(top->file, LOCK_UN);
   close_top(top);
+  return cleared;
 }
 
 /* Those left long ago are only remembered for the time of their last use. */
@@ -114,7 +143,8 @@ static int take(struct sbx_placeholders *all, struct sbx_top *top) {
   if (top->file >= 0 && (fstat(top->file, &st) < 0 || st.st_nlink == 0)) close_top(top);
   if (top->file >= 0 && top->users == 0 && flock(top->file, LOCK_EX | LOCK_NB) < 0) close_top(top);
   if (top->file < 0)
-    top->file = sbx_journal_file(all->journal, top->directory, top->entry, sizeof top->entry);
+    top->file =
+        sbx_journal_file(all->journal, top->directory, top->ino, top->entry, sizeof top->entry);
   return top->file < 0 ? -1 : 0;
 }
 
@@ -138,33 +168,42 @@ static struct made *add_made(struct sbx_top *top, const char *name) {
   return made;
 }
 
-static int note_made(struct sbx_top *top, int directory, const char *name, bool ours,
+/* held: what the journal has opened and locked, or -1. */
+static int note_made(struct sbx_top *top, int directory, const char *name, bool ours, int held,
                      struct made **noted) {
   static uint32_t serial;
   struct stat st;
   struct made *made = add_made(top, name);
-  if (!made) return -1;
+  if (held < 0) held = sbx_fd_high(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+  if (!made || held < 0 || fstat(held, &st) < 0) {
+    sbx_fd_close(&held);
+    return -1;
+  }
   sbx_fd_close(&made->pin);
-  made->pin = sbx_fd_high(openat(directory, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-  if (made->pin < 0 || fstat(made->pin, &st) < 0) return -1;
-  made->dev = st.st_dev;
-  made->ino = st.st_ino;
-  made->serial = ++serial;
-  made->ours = ours;
+  *made = (struct made){st.st_dev, st.st_ino, ++serial, held, ours, made->name};
   *noted = made;
   return 1;
+}
+
+/* Whether the same is there still, and stays: locked first, who clears it has it locked alone. */
+static bool hold_again(const struct made *made, int directory) {
+  struct stat st;
+  if (flock(made->pin, LOCK_SH | LOCK_NB) < 0 && errno == EWOULDBLOCK) return false;
+  if (fstatat(directory, made->name, &st, AT_SYMLINK_NOFOLLOW) < 0) return false;
+  return st.st_dev == made->dev && st.st_ino == made->ino;
 }
 
 /* 1: something stands there, made or found; 0: nothing, and the command could make nothing. */
 static int make_name(struct sbx_placeholders *all, struct sbx_top *top, int directory,
                      const char *name, struct made **made) {
   struct stat st;
-  bool there = fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+  int held;
   *made = find_made(top, name);
-  if (there && *made && st.st_dev == (*made)->dev && st.st_ino == (*made)->ino) return 1;
-  int rc = sbx_journal_make(all->journal, top->file, directory, name);
-  if (rc < 0 || (rc == 0 && !there)) return rc;
-  return note_made(top, directory, name, rc == 1, made);
+  if (*made && hold_again(*made, directory)) return 1;
+  int rc = sbx_journal_make(all->journal, top->file, directory, name, &held);
+  if (rc < 0) return rc;
+  if (held < 0 && fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0) return 0;
+  return note_made(top, directory, name, rc == 1, held, made);
 }
 
 /* ---- a job's ---- */
@@ -186,14 +225,18 @@ static int hold_top(struct sbx_placeholders *all, struct sbx_hold *hold, struct 
   return 0;
 }
 
-/* The directory of a path as one that this job holds. */
+/* The directory of a path as one that this job holds, opened. */
 static struct sbx_top *top_of(struct sbx_placeholders *all, struct sbx_hold *hold, const char *path,
-                              const char **name) {
+                              const char **name, int *opened) {
   const char *slash = strrchr(path, '/');
+  struct sbx_top *top = NULL;
+  struct stat st;
   char *directory = strndup(path, slash > path ? (size_t)(slash - path) : 1);
-  if (!directory) return NULL;
-  struct sbx_top *top = find_top(all, directory);
-  if (!top) top = add_top(all, directory);
+  *opened = directory ? sbx_path_open(directory) : -1;
+  if (*opened >= 0 && fstat(*opened, &st) == 0) {
+    top = find_top(all, directory, &st);
+    if (!top) top = add_top(all, directory, &st);
+  }
   free(directory);
   *name = slash + 1;
   return top && hold_top(all, hold, top) == 0 ? top : NULL;
@@ -205,9 +248,9 @@ static int make_record(struct sbx_placeholders *all, struct sbx_hold *hold,
                        const struct sbx_record_header *header) {
   const char *name;
   struct made *made;
-  struct sbx_top *top = top_of(all, hold, sbx_mount_path(header), &name);
-  int directory = top ? sbx_path_open(top->directory) : -1;
-  int rc = directory < 0 ? -1 : make_name(all, top, directory, name, &made);
+  int directory;
+  struct sbx_top *top = top_of(all, hold, sbx_mount_path(header), &name, &directory);
+  int rc = top ? make_name(all, top, directory, name, &made) : -1;
   sbx_fd_close(&directory);
   if (rc <= 0) return rc;
   struct sbx_mount_record *record = sbx_plan_copy(hold->inside, header);
@@ -312,19 +355,21 @@ int sbx_placeholders_make(struct sbx_placeholders *all, const sbx_sandbox *sandb
 
 /* Left to the keeper, and to the next command if it comes before. */
 static void linger(struct sbx_top *top) {
+  let_names_go(top);
   futimens(top->file, NULL);
   flock(top->file, LOCK_UN);
 }
 
-static void leave(struct sbx_placeholders *all, struct sbx_top *top, bool *lingers) {
-  bool awaited = top->streak >= STREAK;
+/* locked: the journal is; if it could not be had in time, all is left to the keeper. */
+static void leave(struct sbx_placeholders *all, struct sbx_top *top, bool locked, bool *lingers) {
+  bool stays = top->streak >= STREAK || !locked;
   if (--top->users > 0 || top->file < 0) return;
   top->left_ns = sbx_now();
-  if (awaited)
+  if (stays)
     linger(top);
   else
-    clear(all, top);
-  *lingers = *lingers || awaited;
+    stays = !clear(all, top);
+  *lingers = *lingers || stays;
 }
 
 static void tell_keeper(struct sbx_placeholders *all) {
@@ -341,7 +386,7 @@ void sbx_placeholders_drop(struct sbx_hold *hold) {
   int saved = errno;
   if (all->owner == getpid()) {
     int lock = sbx_journal_lock(all->journal);
-    for (size_t i = 0; i < hold->count; i++) leave(all, hold->tops[i], &lingers);
+    for (size_t i = 0; i < hold->count; i++) leave(all, hold->tops[i], lock >= 0, &lingers);
     sbx_fd_close(&lock);
     if (lingers) tell_keeper(all);
   }
@@ -383,7 +428,7 @@ bool sbx_placeholders_have(const struct sbx_placeholders *all, const char *path,
     struct sbx_top *top = all->tops[i];
     if (strlen(top->directory) != size || memcmp(top->directory, path, size) != 0) continue;
     const struct made *made = find_made(top, slash + 1);
-    return made && made->ours && made->dev == dev && made->ino == ino && is_kept(top);
+    if (made && made->ours && made->dev == dev && made->ino == ino && is_kept(top)) return true;
   }
   return false;
 }

@@ -66,7 +66,8 @@ describe("the tree ends with its host", function()
     end)
 
     it("when it is killed with jobs that nobody waits for, under " .. policy, function()
-      start("for _ = 1, 3 do sbx.spawn(tree()) end print('three') host.pause()", policy)
+      start("local jobs = {} for i = 1, 3 do jobs[i] = sbx.spawn(tree()) end print('three')"
+            .. " host.pause() jobs = nil", policy)
       host:says("three")
       assert.is_truthy(support.appears(marker, 6))
       host:kill("KILL")

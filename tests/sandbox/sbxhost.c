@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <lauxlib.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -13,6 +14,8 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,6 +89,29 @@ static int host_setuid(lua_State *L) {
   return check(L, setuid((uid_t)id));
 }
 
+static int host_umask(lua_State *L) {
+  return check(L, umask((mode_t)luaL_checkinteger(L, 1)));
+}
+
+/* Open files: the soft limit. */
+static int host_limit(lua_State *L) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return check(L, -1);
+  limit.rlim_cur = (rlim_t)luaL_checkinteger(L, 1);
+  return check(L, setrlimit(RLIMIT_NOFILE, &limit));
+}
+
+static int host_groups(lua_State *L) {
+  gid_t list[8];
+  int count = lua_gettop(L) < 8 ? lua_gettop(L) : 8;
+  for (int i = 0; i < count; i++) list[i] = (gid_t)luaL_checkinteger(L, i + 1);
+  return check(L, setgroups((size_t)count, list));
+}
+
+static int host_chdir(lua_State *L) {
+  return check(L, chdir(luaL_checkstring(L, 1)));
+}
+
 static int host_no_new_privs(lua_State *L) {
   return check(L, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
 }
@@ -144,6 +170,10 @@ static const luaL_Reg functions[] = {
     {"block_all", host_block_all},
     {"open", host_open},
     {"setuid", host_setuid},
+    {"umask", host_umask},
+    {"limit", host_limit},
+    {"groups", host_groups},
+    {"chdir", host_chdir},
     {"no_new_privs", host_no_new_privs},
     {"landlock", host_landlock},
     {"filter", host_filter},

@@ -70,9 +70,10 @@ end
 --- which placeholders came and went, and nothing below a directory `free`.
 function M.state(directory)
   return support.output(([[cd %s || exit
-    find . -mindepth 1 -name free -prune -o ! -type d -printf '%%P %%y %%m %%n %%U %%s %%T@ %%l\n' | sort
-    find . -mindepth 1 -name free -prune -o -type d -printf '%%P %%y %%m %%U\n' | sort
-    find . -name free -prune -o -type f -exec md5sum {} + | sort]]):format(support.quote(directory)))
+    seen() { find . -mindepth 1 -name free -prune -o "$@" | sort; }
+    seen ! -type d -printf '%%P %%y %%m %%n %%U %%s %%T@ %%l\n'
+    seen -type d -printf '%%P %%y %%m %%U\n'
+    seen -type f -exec md5sum {} +]]):format(support.quote(directory)))
 end
 
 --- Waits, a second at most, until the names at the top of a directory are these.

@@ -1,0 +1,277 @@
+-- What is kept from one run to the next (plans, sandboxes, supervisors that stand ready) is used
+-- again only while all that it rests on is the same (design.md, rule 5). Each change is made
+-- between two runs of one host that has run often enough to have everything ready, and what came
+-- of it is looked up on disk.
+local scene = require "tests.sandbox.scene"
+local support = require "tests.support"
+
+local function test(name, body)
+  it(name, scene.contained and body or function() pending(scene.WEAKER) end)
+end
+
+-- `warm(opts)` runs until supervisors stand ready; `change(line)` is the host's; `run(line)` is
+-- the command's.
+local PRELUDE = [[
+package.cpath = arg[1] .. ";" .. package.cpath
+local host, sbx = require "sbxhost", require "sbx"
+local policy = { extends = "workspace-write", exclude_slash_tmp = true,
+                 exclude_tmpdir_env_var = true }
+local function run(line, cwd)
+  local r, err, out = sbx.run({ "sh", "-c", line, policy = policy, cwd = cwd })
+  return r or out, err
+end
+local function change(line)
+  assert(os.execute("exec 2>&1; set -e; " .. line))
+end
+local function warm(cwd)
+  for _ = 1, 5 do assert(run("true", cwd)) end
+  os.execute("sleep 0.05")
+  assert(run("true", cwd))
+end
+]]
+
+describe("what a kept sandbox rests on", function()
+  local place
+
+  before_each(function() place = scene.new() end)
+  after_each(function() place:close() end)
+
+  local function lua(code, env)
+    return place:lua(PRELUDE .. code .. "\nprint('end.')", env, support.module("sbxhost"))
+  end
+
+  local function host(code, env)
+    local text = lua(code, env)
+    assert.matches("end%.\n$", text)
+    return text
+  end
+
+  local function read(path) return support.read(place.dir .. "/" .. path) end
+
+  test("a root that is replaced by another directory", function()
+    host([[
+      policy.writable_roots = { "../out" }
+      warm()
+      assert(run("echo x >../out/before"))
+      change("mv ../out ../old; mkdir ../out")
+      run("echo x >../out/new; echo x >../old/wrong; cd ../old && touch wrong")]])
+    assert.equal("x\n", read("out/new"))
+    assert.equal("before\n", scene.becomes(place.dir .. "/old", "before\n"))
+  end)
+
+  test("a cwd that is replaced by another directory", function()
+    host([[
+      local cwd = os.getenv("PWD")
+      warm(cwd)
+      change("mv ../work ../old; mkdir ../work")
+      run("echo x >new; echo x >../old/wrong", cwd)]])
+    assert.equal("x\n", read("work/new"))
+    assert.equal("", scene.becomes(place.dir .. "/old", ""))
+  end)
+
+  test("a `.git` that is made", function()
+    host([[
+      warm()
+      change("git init -q -b main .")
+      run("echo x >>.git/config; touch .git/wrong; mv .git old; rm -rf .git; echo x >fine")]])
+    assert.equal("x\n", read("work/fine"))
+    assert.equal(".git\nfine\n", scene.becomes(place.work, ".git\nfine\n"))
+    assert.is_nil(read("work/.git/wrong"))
+    assert.equal("true\n", place:output("git rev-parse --is-inside-work-tree"))
+  end)
+
+  test("a `.git` that is removed", function()
+    host([[
+      change("git init -q -b main .")
+      warm()
+      change("rm -rf .git")
+      run("mkdir .git; echo x >HEAD; git init -q .; echo x >fine")]])
+    assert.equal("fine\n", scene.becomes(place.work, "fine\n"))
+  end)
+
+  test("a `.git` file that is pointed elsewhere", function()
+    host([[
+      change("mkdir -p one/sub two/sub; echo 'gitdir: one' >.git")
+      warm()
+      run("echo x >one/wrong; echo x >two/fine")
+      change("echo 'gitdir: two' >.git")
+      run("echo x >one/fine; echo x >two/wrong; mv two three; echo 'gitdir: one' >.git")]])
+    assert.is_nil(read("work/one/wrong"))
+    assert.equal("x\n", read("work/two/fine"))
+    assert.equal("x\n", read("work/one/fine"))
+    assert.is_nil(read("work/two/wrong"))
+    assert.equal("gitdir: two\n", read("work/.git"))
+  end)
+
+  test("a config that names other hooks", function()
+    host([[
+      change("git init -q .; mkdir one two; git config core.hooksPath one")
+      warm()
+      change("git config core.hooksPath two")
+      run("echo x >one/fine; echo x >two/wrong")]])
+    assert.equal("x\n", read("work/one/fine"))
+    assert.is_nil(read("work/two/wrong"))
+  end)
+
+  test("a link to a root that is swapped", function()
+    host([[
+      change("mkdir ../out/one ../out/two; ln -s out/one ../way")
+      policy.writable_roots = { "../way" }
+      warm()
+      assert(run("echo x >../way/fine"))
+      change("ln -sfn out/two ../way")
+      run("echo x >../out/one/wrong; echo x >../out/two/fine")]])
+    assert.equal("x\n", read("out/one/fine"))
+    assert.is_nil(read("out/one/wrong"))
+    assert.equal("x\n", read("out/two/fine"))
+  end)
+
+  test("a protected link that is swapped", function()
+    host([[
+      change("mkdir one two; ln -s one .codex")
+      warm()
+      change("ln -sfn two .codex")
+      run("echo x >one/fine; echo x >two/wrong; rm .codex")]])
+    assert.equal("x\n", read("work/one/fine"))
+    assert.is_nil(read("work/two/wrong"))
+    assert.equal("two\n", place:output("readlink .codex"))
+  end)
+
+  test("a root that was missing", function()
+    host([[
+      policy.writable_roots = { "../late" }
+      warm()
+      change("mkdir ../late")
+      run("echo x >../late/fine; mkdir ../late/.git")]])
+    assert.equal("x\n", read("late/fine"))
+    assert.equal("fine\n", scene.becomes(place.dir .. "/late", "fine\n"))
+  end)
+
+  test("a denied file that is replaced by another", function()
+    local text = host([[
+      change("echo secret1 >../out/key")
+      policy.deny_read = { "../out/key" }
+      warm()
+      change("echo secret2 >../out/new; mv ../out/new ../out/key")
+      print(run("cat ../out/key").stdout)
+      change("rm ../out/key; mkdir ../out/key; echo secret3 >../out/key/in")
+      print(run("cat ../out/key/in; ls ../out/key").stdout)
+      policy.deny_read = nil
+      print(run("cat ../out/key/in; echo open").stdout)]])
+    assert.is_nil(text:match("secret[12]"))
+    assert.equal(1, select(2, text:gsub("secret3", "")))
+    assert.matches("secret3\nopen", text)
+  end)
+
+  test("a denied file that was missing", function()
+    local text = host([[
+      policy.deny_read = { "../out/key" }
+      warm()
+      change("echo secret >../out/key")
+      print(run("cat ../out/key").stdout)]])
+    assert.is_nil(text:match("secret"))
+  end)
+
+  test("a protected directory that is replaced", function()
+    host([[
+      change("git init -q -b main .")
+      warm()
+      change("mv .git ../out/git; git init -q -b main .")
+      run("echo x >.git/wrong; mv .git old; echo x >>.git/config; echo x >fine")]])
+    assert.equal("x\n", read("work/fine"))
+    assert.is_nil(read("work/.git/wrong"))
+    assert.equal(".git\nfine\n", scene.becomes(place.work, ".git\nfine\n"))
+  end)
+
+  test("a user's own empty directory where a placeholder stood", function()
+    host([[
+      warm()
+      os.execute("sleep 1")
+      change("mkdir .agents")
+      run("rmdir .agents; touch .agents/x; echo x >fine")
+      run("rmdir .agents")]])
+    assert.equal(".agents\nfine\n", scene.becomes(place.work, ".agents\nfine\n"))
+  end)
+
+  test("a mount that is made over a root", function()
+    if not support.is_root then pending("only root can mount") end
+    local inner = [[
+      policy.writable_roots = { "../out" }
+      warm()
+      change("mount -t tmpfs none ../out")
+      run("echo x >../out/inside; mkdir ../out/.git")
+      change("test -e ../out/inside; cp ../out/inside ../seen; umount -l ../out")
+      run("echo x >../out/below")]]
+    support.write(place.dir .. "/inner.lua", PRELUDE .. inner .. "\nprint('end.')")
+    local text = support.output(("cd %s; LUA_PATH=%s LUA_CPATH=%s unshare -m --propagation private "
+      .. "lua5.4 ../inner.lua %s 2>&1"):format(place.work, support.quote(package.path),
+                                               support.quote(package.cpath),
+                                               support.quote(support.module("sbxhost"))))
+    assert.equal("end.\n", text)
+    assert.equal("x\n", read("seen"))
+    assert.equal("below\n", scene.becomes(place.out, "below\n"))
+  end)
+
+  test("a mount that is made below a root, with what it covers", function()
+    if not support.is_root then pending("only root can mount") end
+    local inner = [[
+      policy.writable_roots = { "../out" }
+      change("mkdir ../out/sub")
+      warm()
+      change("mount -t tmpfs none ../out/sub")
+      run("echo x >../out/sub/inside")
+      change("cp -r ../out/sub ../seen; umount -l ../out/sub")
+      run("echo x >../out/sub/below")]]
+    support.write(place.dir .. "/inner.lua", PRELUDE .. inner .. "\nprint('end.')")
+    local text = support.output(("cd %s; LUA_PATH=%s LUA_CPATH=%s unshare -m --propagation private "
+      .. "lua5.4 ../inner.lua %s 2>&1"):format(place.work, support.quote(package.path),
+                                               support.quote(package.cpath),
+                                               support.quote(support.module("sbxhost"))))
+    assert.equal("end.\n", text)
+    assert.is_nil(read("seen/inside")) -- a mount in a root is writable only where it is listed
+    assert.equal("x\n", read("out/sub/below"))
+  end)
+
+  test("the host's umask, limits, groups and cwd", function()
+    local text = host([[
+      warm()
+      print(run("umask; ulimit -n; ulimit -f; id -G; pwd").stdout)
+      host.umask(tonumber("077", 8))
+      host.limit(64)
+      print(run("umask; ulimit -n; touch private; mkdir sub").stdout)
+      host.chdir("sub")
+      run("touch here; touch ../there")
+      warm()
+      print(run("pwd").stdout)]])
+    assert.matches("0077\n64\n", text)
+    assert.equal("600\n", place:output("stat -c %a private"))
+    assert.is_true(support.exists(place.work .. "/sub/here"))
+    assert.is_false(support.exists(place.work .. "/there"))
+    assert.matches(place.work .. "/sub\n", text, 1, true)
+  end)
+
+  test("the host's groups", function()
+    if not support.is_root then pending("only root can change its groups") end
+    local text = host([[
+      warm()
+      print("first " .. run("id -G").stdout)
+      host.groups(12345, 23456)
+      print("second " .. run("id -G").stdout)
+      warm()
+      print("third " .. run("id -G").stdout)]])
+    assert.matches("second 0 12345 23456\n", text)
+    assert.matches("third 0 12345 23456\n", text)
+    assert.is_nil(text:match("first [^\n]*12345"))
+  end)
+
+  test("a journal's directory that becomes a writable root", function()
+    local text = host([[
+      warm()
+      policy.writable_roots = { os.getenv("XDG_RUNTIME_DIR") }
+      print(run("ls -A; mkdir .git; echo x >fine").stdout)]],
+      "XDG_RUNTIME_DIR=" .. place.out)
+    assert.matches("%.git\n", text)
+    assert.equal("x\n", read("work/fine"))
+    assert.equal("fine\n", scene.becomes(place.work, "fine\n"))
+  end)
+end)
