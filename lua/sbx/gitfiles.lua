@@ -26,32 +26,91 @@ local NAMING = {
            fsmonitor = "command" },
 }
 
-local function unquoted(value)
-  value = value:gsub("%s+$", "")
-  return (value:gsub("^\"(.*)\"$", "%1"))
-end
+---------------------------------------------------------------------------------------------------
+-- Reading a config as git does (git-config(1), "SYNTAX")
 
--- What a value names as a path, or nil.
-local function path_of(value, kind)
-  if kind == "command" then
-    value = value:match("^(%S+)") or ""
-    if not value:find("/", 1, true) then return nil end -- "true", or found in PATH
+local ESCAPES = { n = "\n", t = "\t", b = "\b", ["\""] = "\"", ["\\"] = "\\", ["\n"] = "" }
+
+-- The value from `at` on, and where it ends. Comments end it but for in quotes; a backslash joins
+-- the next line; blanks at its end are none of it.
+local function read_value(text, at)
+  local parts, quoted, kept = {}, false, 0
+  while at <= #text do
+    local char = text:sub(at, at)
+    if char == "\n" or not quoted and (char == "#" or char == ";") then break end
+    if char == "\\" then
+      at = at + 1
+      parts[#parts + 1] = ESCAPES[text:sub(at, at)] or text:sub(at, at)
+      kept = #parts
+    elseif char == "\"" then
+      quoted, kept = not quoted, #parts
+    elseif char ~= "\r" or text:sub(at + 1, at + 1) ~= "\n" then
+      parts[#parts + 1] = char
+      if quoted or not char:find("%s") then kept = #parts end
+    end
+    at = at + 1
   end
-  if value == "" or value:find("%z") or #value > LONGEST_POINTER then return nil end
-  return value
+  return table.concat(parts, "", 1, kept), at
 end
 
---- `{key, value}` for each entry of a config that names a path.
+-- "[name "any ] text"]", and where it ends.
+local function read_header(text, at)
+  local name, stop = text:match("^%[%s*([%w%-]+)[%w%-%.]*()", at)
+  if not name then return nil, at + 1 end
+  local quote = text:match("^%s*\"()", stop)
+  while quote do
+    local char = text:sub(quote, quote)
+    if char == "\\" then quote = quote + 1 end
+    stop = quote + 1
+    quote = char ~= "\"" and char ~= "" and char ~= "\n" and quote + 1 or nil
+  end
+  return name:lower(), text:match("^[^%]\n]*%]?()", stop)
+end
+
+-- Calls `found` with section, key and value of each entry.
+local function read_config(text, found)
+  local at, section = 1, nil
+  while at <= #text do
+    local key, stop = text:match("^(%a[%w%-]*)[ \t]*()", at)
+    local char = text:sub(at, at)
+    if char == "[" then
+      section, at = read_header(text, at)
+    elseif key and text:sub(stop, stop) == "=" then
+      local value
+      value, at = read_value(text, text:match("^[ \t]*()", stop + 1))
+      found(section, key:lower(), value)
+    elseif key or char == "#" or char == ";" then
+      at = text:match("^[^\n]*\n?()", at)
+    else
+      at = at + 1
+    end
+  end
+end
+
+-- The words of a command line that may be files: quotes and settings before it are taken off.
+local function words_of(line)
+  local words = {}
+  for word in line:gsub("[\"']", " "):gmatch("%S+") do
+    words[#words + 1] = word:match("^[%w_]+=(.+)$") or word
+  end
+  return words
+end
+
+--- `{key, value, guess}` for each entry of a config that names a path; `guess` where it may be
+--- something else than a path.
 function M.named_in(config)
-  local list, section = {}, nil
-  for line in (config .. "\n"):gmatch("([^\n]*)\n") do
-    local head = line:match("^%s*%[%s*([%w%-%.]+)")
-    if head then section = NAMING[head:lower()] end
-    local key, value = line:gsub("^%s*%[[^%]]*%]", ""):match("^%s*(%a[%w%-]*)%s*=%s*(.-)%s*$")
-    local kind = section and key and section[key:lower()]
-    local named = kind and path_of(unquoted(value), kind)
-    if named then list[#list + 1] = { key = key:lower(), value = named } end
-  end
+  local list = {}
+  read_config(config, function(section, key, value)
+    local kind = (NAMING[section or ""] or {})[key]
+    if not kind or value == "" or value:find("%z") or #value > LONGEST_POINTER then return end
+    if kind ~= "command" then
+      list[#list + 1] = { key = key, value = value }
+      return
+    end
+    for _, word in ipairs(words_of(value)) do
+      list[#list + 1] = { key = key, value = word, guess = not word:find("/", 1, true) or nil }
+    end
+  end)
   return list
 end
 

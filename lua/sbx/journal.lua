@@ -9,7 +9,7 @@ local M = {}
 -- missing where nobody has logged in. What all users share comes last.
 local function candidates(ctx)
   local env, list = ctx.env or {}, {}
-  local home, shared = ctx.home or env.HOME, "sbxlua-" .. tostring(ctx.uid)
+  local shared = "sbxlua-" .. tostring(ctx.uid)
   local function add(base, name)
     if base and base:sub(1, 1) == "/" then
       list[#list + 1] = { base = paths.clean(base), name = name }
@@ -17,7 +17,6 @@ local function candidates(ctx)
   end
   add(env.XDG_RUNTIME_DIR, "sbxlua")
   if ctx.uid == 0 then add("/run", "sbxlua") end
-  add(env.XDG_STATE_HOME or home and home .. "/.local/state", "sbxlua")
   add("/dev/shm", shared)
   add("/var/tmp", shared)
   return list
@@ -36,19 +35,31 @@ local function may_be_ours(work, path)
   return not found or found.type == "directory" and (found.uid or work.ctx.uid) == work.ctx.uid
 end
 
---- The directories that may serve, best first; none: nothing that is missing can be protected.
----@param work table
+--- Those that lie in a writable root: there a command could prepare one for a later run.
 ---@return string[]
-function M.paths(work)
+function M.exposed(work)
   local list = {}
   for _, one in ipairs(candidates(work.ctx)) do
     local base = work.ask("realpath", one.base)
     local path = base and paths.join(base, one.name)
-    if path and not is_writable(work, path) and may_be_ours(work, path) then
-      list[#list + 1] = path
-    end
+    if path and is_writable(work, path) then list[#list + 1] = path end
   end
   return list
+end
+
+--- The directories that may serve, best first; none: nothing that is missing can be protected.
+---@param work table
+---@return string[] list, string|nil taken  one that is another user's
+function M.paths(work)
+  local list, taken = {}, nil
+  for _, one in ipairs(candidates(work.ctx)) do
+    local base = work.ask("realpath", one.base)
+    local path = base and paths.join(base, one.name)
+    if path and not is_writable(work, path) then
+      if may_be_ours(work, path) then list[#list + 1] = path else taken = taken or path end
+    end
+  end
+  return list, taken
 end
 
 return M

@@ -97,8 +97,8 @@ local function own_base(path)
   end
 end
 
-local function add_region(list, made, region, regions)
-  local base = own_base(region.path)
+local function add_region(list, made, region, regions, whole)
+  local base = whole and own_base(region.path)
   local top = base and region.above == nil
   if top and region.kind ~= "write" then return end -- not the host's: nothing to take away
   if top and region.path ~= M.SHM then skeleton(list, made, M.SHM, region) end
@@ -124,7 +124,9 @@ function M.list(regions, whole, ask, placeholders)
   for _, region in ipairs(regions) do
     -- without placeholders what is there is held all the same
     if not placeholders and region.kind == "missing" and region.type then region.kind = "read" end
-    if placeholders or region.kind ~= "missing" then add_region(list, made, region, regions) end
+    if placeholders or region.kind ~= "missing" then
+      add_region(list, made, region, regions, whole)
+    end
   end
   return list
 end

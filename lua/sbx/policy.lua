@@ -5,6 +5,7 @@
 local errors = require "sbx.errors"
 local fields = require "sbx.fields"
 local holds = require "sbx.holds"
+local journal = require "sbx.journal"
 local paths = require "sbx.paths"
 local policyfiles = require "sbx.policyfiles"
 local protected = require "sbx.protected"
@@ -185,7 +186,7 @@ end
 local function own_inside(work)
   local own, seen = { policyfiles.user_directory(work.ctx.env or {}) }, {}
   for _, path in ipairs(work.ctx.own or {}) do own[#own + 1] = path end
-  local inside = {}
+  local inside = journal.exposed(work)
   for _, path in ipairs(own) do
     local real = roots.real(work.ask, path)
     for _, entry in ipairs(seen[real] and {} or work.writable) do
@@ -278,6 +279,12 @@ local function linux(work, network)
   local ok, err = check_syscalls(work, network)
   if not ok then return nil, err end
   if work.restricts_fs then note_home(work) end
+  local taken
+  work.journals, taken = journal.paths(work)
+  if wanted.contained and taken and #work.journals == 0 then
+    return nil, { kind = "sandbox", step = "journal", message = "journal: " .. taken
+      .. " is another user's: there is no directory to write placeholders down" }
+  end
   work.own, work.bare = own_inside(work), protected.bare(work)
   work.refusal = refusal
   return keep_holding(work, tiers.list(work, network, wanted), required(work.policy, work.ctx))

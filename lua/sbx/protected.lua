@@ -73,12 +73,27 @@ end
 -- As deep as git itself follows includes (git-config(1)).
 local MOST_INCLUDES = 10
 
-local function add_config(work, list, file, more, depth)
+-- More than any real repository names; an earlier command may have written it.
+local MOST_NAMED = 100
+
+-- One that git would read and this doesn't could name anything.
+local function read_config(work, file)
   local config = work.ask("read", file)
+  local found = not config and work.ask("stat", file)
+  if found and found.type == "file" then work.problem = file .. " can't be read whole" end
+  local named = config and gitfiles.named_in(config) or {}
+  if #named > MOST_NAMED then
+    work.problem = string.format("%s names %d paths", file, #named)
+    return {}
+  end
+  return named
+end
+
+local function add_config(work, list, file, more, depth)
   local directory = paths.split(file)
-  for _, one in ipairs(config and gitfiles.named_in(config) or {}) do
+  for _, one in ipairs(read_config(work, file)) do
     local place = gitfiles.place(one, directory, more.top, more.home)
-    if place then
+    if place and not (one.guess and not work.ask("realpath", place)) then
       add_place(work, list, place, { source = more.source, pointer = file })
       if one.key == "path" and depth < MOST_INCLUDES then
         add_config(work, list, place, more, depth + 1)
@@ -152,17 +167,20 @@ end
 -- is another part that can't be made.
 local function add_bare(work, list, top, source)
   if is_in_repository(work, top) then
-    add_once(list, describe(work, { path = paths.join(top, "refs"), source = source }))
+    for _, name in ipairs({ "refs", "commondir" }) do
+      add_once(list, describe(work, { path = paths.join(top, name), source = source }))
+    end
     return
   end
   local head = add_once(list, describe(work, {
     path = paths.clean(paths.join(top, "HEAD")), source = source,
   }))
   if head.type ~= "file" then return end
-  for _, name in ipairs({ "config", "hooks" }) do
+  for _, name in ipairs({ "config", "hooks", "commondir", "config.worktree" }) do
     local path = paths.clean(paths.join(top, name))
     add_once(list, describe(work, { path = path, source = source }))
   end
+  add_repository(work, list, top, top, source)
 end
 
 ---------------------------------------------------------------------------------------------------
@@ -179,7 +197,8 @@ local function add_target(work, list, entry, source)
   end
   local target = add_place(work, list, named, { source = source, link = path })
   entry.type = "link"
-  if target.through[1] == path then table.remove(target.through, 1) end
+  local through = target.through
+  if through and through[1] == path then table.remove(through, 1) end
 end
 
 local function add_name(work, list, directory, name, source)

@@ -79,6 +79,12 @@ function M.fs(world, own)
     lstat = function(path) return asked:ask("lstat", path) end,
     realpath = function(path) return places[path] or asked:realpath(path) end,
     read = function(path) return asked:read(path) end,
+    -- why nothing was found, where it isn't that nothing is there: told anew each time
+    trouble = function(path)
+      local found, raw = core.fs_stat(path)
+      local absent = found or raw.code == "ENOENT" or raw.code == "ENOTDIR"
+      return not absent and raw.code or nil
+    end,
     -- a core without it tells links that lead through links by their first alone
     readlink = world.readlink and function(path) return asked:ask("readlink", path) end,
   }

@@ -29,7 +29,16 @@ end
 
 local function put_list(map, list, kind)
   for _, entry in ipairs(list or {}) do
-    put(map, { path = entry.path, kind = kind, type = entry.type, mount = entry.mount })
+    put(map, { path = entry.path, kind = kind, type = entry.type, mount = entry.mount,
+               watch = kind ~= "write" or nil })
+  end
+end
+
+-- Who may look at the journal may lock what lies in it.
+local function put_journals(map, work)
+  for _, path in ipairs(work.journals or {}) do
+    local found = work.ask("stat", path)
+    if found then put(map, { path = path, kind = "deny", type = found.type }) end
   end
 end
 
@@ -113,6 +122,9 @@ function M.of(work, base)
   put_list(map, work.writable, "write")
   put_list(map, work.read_only, "read")
   put_list(map, work.deny_read, "deny")
+  -- a listed socket is what it is for the whole run
+  put_list(map, work.unix_sockets, "read")
+  put_journals(map, work)
   put_protected(map, work.protect)
   put_protected(map, work.bare)
   put_protected(map, work.own)

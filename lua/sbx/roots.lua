@@ -112,6 +112,15 @@ local function add_once(list, entry)
   list[#list + 1] = entry
 end
 
+-- What can't be looked at may be there all the same, and a command that owns a directory on the way
+-- can shut it for the time of the looking.
+local function check_absent(work, field, entry)
+  local code = work.ask("trouble", entry.path)
+  if not code then return true end
+  local message = string.format("%s %q can't be looked at (%s)", field, entry.entry, code)
+  return fail(entry.source, message)
+end
+
 -- Rules that take something away: what isn't there can't be named, and that is said.
 local function collect(work, field)
   local list = {}
@@ -120,6 +129,9 @@ local function collect(work, field)
     local entry, err = place(work, field, text, source, "policy_entry")
     if err then return nil, err end
     if entry and not entry.there then
+      local ok
+      ok, err = check_absent(work, field, entry)
+      if not ok then return nil, err end
       note(work, "policy_entry", string.format("%s %q matches nothing", field, text))
       work.unmatched[field] = work.unmatched[field] or text
     elseif entry then
@@ -166,6 +178,9 @@ local function root(work, field, text, source)
   if err then return nil, err end
   if not entry then return true end
   if not entry.there then
+    local ok
+    ok, err = check_absent(work, field, entry)
+    if not ok then return nil, err end
     note(work, "writable_root", entry.path .. " does not exist: skipped")
     return true
   end
@@ -295,6 +310,7 @@ end
 -- A protected name that is itself a link is held with its target; what lies on the way between can
 -- be changed, and then the name leads elsewhere.
 local function check_protected(work)
+  if work.problem then return fail(sources.DEFAULT, "protect: " .. work.problem) end
   for _, entry in ipairs(work.protect) do
     for _, link in ipairs(entry.through or {}) do
       for _, base in ipairs(work.writable) do

@@ -96,6 +96,18 @@ local function leases(list)
   refuse_if(list, "EAGAIN", "fcntl", low(1, F_SETLEASE))
 end
 
+-- A set-user-ID file that a command leaves behind is run with its user's power by whoever likes,
+-- outside. The bit for the group stays, as directories have it; what openat2(2) makes with it loses
+-- it at the first write.
+local SET_UID, CREATE = 2048, 64
+local MODES = { chmod = 1, fchmod = 1, fchmodat = 2, [452] = 2, creat = 1, mknod = 1, mknodat = 2 }
+
+local function set_uid(list)
+  for call, index in pairs(MODES) do refuse_if(list, "EPERM", call, bit(index, SET_UID)) end
+  refuse_if(list, "EPERM", "open", bit(1, CREATE), bit(2, SET_UID))
+  refuse_if(list, "EPERM", "openat", bit(2, CREATE), bit(3, SET_UID))
+end
+
 -- Landlock before ABI 3 lets truncate(2) through, and O_TRUNC with an access mode that doesn't
 -- write (0, or 3, which asks for no access at all). ftruncate needs a descriptor that writes.
 local TRUNC, MODE = 512, 3
@@ -175,6 +187,7 @@ local function make(wish)
   if wish.fs then
     if not wish.contained then attributes(list) end -- else read-only mounts guard them
     leases(list)
+    set_uid(list)
   end
   if wish.truncation then truncation(list) end
   local network = wish.network == "none" and wish.sockets and "listed" or wish.network

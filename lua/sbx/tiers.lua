@@ -2,7 +2,6 @@
 -- them in order; which refusal lets it go on to the next is decided in weaker.lua.
 
 local holds = require "sbx.holds"
-local journal = require "sbx.journal"
 local landlock = require "sbx.landlock"
 local mounts = require "sbx.mounts"
 local regions = require "sbx.regions"
@@ -175,7 +174,6 @@ function M.list(work, network, wanted)
   if wanted.contained and (needs_mounts(work) or not wanted.landlock) then
     local base = work.restricts_fs and "read" or "write"
     shared.landlock_inside = rules.of(work, abi, network, work.restricts_fs)
-    work.journals = journal.paths(work)
     shared.journals = work.journals
     shared.mounts = mounts.list(regions.of(work, base), work.restricts_fs, work.ask,
                                 #work.journals > 0)

@@ -12,7 +12,7 @@ local STEPS = {
 }
 
 -- What a neighbour who moves a file could cause is none of a machine's.
-local NEIGHBOURS = { mount_paths = { EACCES = true }, journal = { EPERM = true } }
+local NEIGHBOURS = { mount_paths = { EACCES = true }, journal = { EPERM = true, EAGAIN = true } }
 
 local CANT = { EPERM = true, EACCES = true, ENOSYS = true, EINVAL = true, EOPNOTSUPP = true }
 

@@ -65,6 +65,8 @@ int sbx_journal_lock(int journal) {
 
 /* The text of a file: the directory, then the names; NULL when there is none. */
 static char *read_text(int file, size_t *size) {
+  struct stat st;
+  if (fstat(file, &st) < 0 || !S_ISREG(st.st_mode)) return NULL;
   char *text = malloc(TEXT_MAX + 1);
   ssize_t got = text ? pread(file, text, TEXT_MAX, 0) : -1;
   if (got <= 0) {
@@ -115,7 +117,7 @@ static bool is_listed(int journal, const char *own, const char *directory, const
   bool found = false;
   for (struct dirent *entry; list && !found && (entry = readdir(list));) {
     if (!is_entry(entry) || strcmp(entry->d_name, own) == 0) continue;
-    int file = openat(journal, entry->d_name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    int file = openat(journal, entry->d_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     if (file < 0) continue;
     found = lists(file, directory, name);
     close(file);
@@ -246,13 +248,34 @@ int sbx_journal_make(int journal, int file, int directory, const char *name, int
 
 /* ---- clearing ---- */
 
-/* False where somebody uses it. */
+/* What has been removed, was never there, or has something in it is none of ours any more. */
+static bool remove_name(int directory, const char *name) {
+  if (unlinkat(directory, name, AT_REMOVEDIR) == 0) return true;
+  return errno == ENOENT || errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR;
+}
+
+/* A command may have shut a directory of its user's: it is opened for the moment. */
+static bool remove_in_shut(int directory, const char *name) {
+  struct stat st;
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", directory);
+  if (fstat(directory, &st) < 0 || st.st_uid != geteuid()) return false;
+  if (chmod(path, (st.st_mode & 07777) | 0700) < 0) return false;
+  bool removed = remove_name(directory, name);
+  return chmod(path, st.st_mode & 07777) == 0 && removed;
+}
+
+/* False where somebody uses it, or it can't be removed now. */
 static bool clear_name(int directory, const char *name) {
+  struct stat st;
+  if (strchr(name, '/') || strcmp(name, "..") == 0) return true; /* not ours */
+  /* looked for first: where nothing may be written rmdir(2) says only that */
+  if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) return true;
   int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  bool free = fd < 0 || flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
-  if (free) unlinkat(directory, name, AT_REMOVEDIR);
+  bool used = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
+  bool removed = !used && (remove_name(directory, name) || remove_in_shut(directory, name));
   if (fd >= 0) close(fd);
-  return free;
+  return removed;
 }
 
 void sbx_journal_clear_held(int held, const char *name) {
@@ -290,7 +313,7 @@ static int64_t age_ms(int file) {
 /* True where it stays for now but nobody uses it. */
 static bool sweep_entry(int journal, const char *name, int64_t untouched_ms, bool is_dead,
                         int directory) {
-  int file = openat(journal, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  int file = openat(journal, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   bool waits = false;
   if (file < 0) return false;
   /* where its owner is known to be gone, a lock is a reader's or a fork's and says nothing */
@@ -311,7 +334,7 @@ static int place_of(const struct sbx_journal_places *places, const char *name) {
 static void add_place(int journal, const char *name, struct sbx_journal_places *places) {
   if (places->count == SBX_JOURNAL_PLACES || place_of(places, name) >= 0) return;
   if (strlen(name) >= sizeof places->list[0].name) return;
-  int file = openat(journal, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+  int file = openat(journal, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
   char *text = file < 0 ? NULL : directory_of(file);
   struct sbx_journal_place *place = &places->list[places->count];
   place->directory = text ? open_directory(text) : -1;

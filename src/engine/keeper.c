@@ -18,6 +18,7 @@
 /* After each message: the host sends none for what it leaves soon after. */
 #define LOOKS 2
 #define OTHERS_MS 250
+#define OTHERS_TIMES 14400 /* an hour: then it is left to the next run */
 /* How long the host's supervisors have for their trees, once it is gone. */
 #define FAREWELL_MS 900
 
@@ -63,6 +64,7 @@ int sbx_keeper_main(int socket, int lease, const char *journal_path) {
   if (host >= 0) keep(socket, host, journal, peer.pid, &places);
   await_supervisors(lease);
   /* What commands of others use stands for as long, and they may not be allowed to clear it. */
-  while (sbx_journal_sweep(journal, 0, peer.pid, &places)) poll(NULL, 0, OTHERS_MS);
+  for (int i = 0; i < OTHERS_TIMES && sbx_journal_sweep(journal, 0, peer.pid, &places); i++)
+    poll(NULL, 0, OTHERS_MS);
   return 0;
 }

@@ -1,6 +1,7 @@
 #include "engine/setup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -73,6 +74,16 @@ static int step_mounts(struct sbx_setup *s) {
   return -1;
 }
 
+/* As the command will have it: what it does to its stdin must not be done to the host's node. */
+static int step_null(struct sbx_setup *s) {
+  if (!(layers_of(s)->flags & SBX_FLAG_INNER_RULES)) return 0;
+  int null = sbx_fd_high(open("/dev/null", O_RDWR | O_CLOEXEC));
+  if (null < 0) return -1;
+  sbx_fd_close(&s->launch->null);
+  s->launch->null = null;
+  return 0;
+}
+
 static int step_ruleset(struct sbx_setup *s) {
   struct sbx_view_failure failure;
   if (!layers_of(s)->has_ruleset || !(layers_of(s)->flags & SBX_FLAG_INNER_RULES)) return 0;
@@ -131,6 +142,7 @@ static const struct step early_steps[] = {
     {"mounts_private", step_mounts_private},
     {"proc", step_proc},
     {"mounts", step_mounts},
+    {"null", step_null},
     {"protect", step_protect},
     {"landlock", step_ruleset},
     {"loopback", step_loopback},

@@ -235,13 +235,41 @@ static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct
   return rc < 0 ? REFUSED : STARTED;
 }
 
+/* A directory is a way around all mounts, a socket without a peer a way to whom it likes; pairs of
+ * streams are what many hosts have for pipes (security.md 6). */
+static bool may_be_given(int fd) {
+  struct stat st;
+  int type = 0, flags = fcntl(fd, F_GETFL);
+  socklen_t size = sizeof type, peer_size = sizeof(struct sockaddr_storage);
+  struct sockaddr_storage peer;
+  if (flags < 0 || flags & O_PATH || fstat(fd, &st) < 0) return false;
+  if (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)) return false;
+  if (!S_ISSOCK(st.st_mode)) return true;
+  return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 &&
+         (type == SOCK_STREAM || type == SOCK_SEQPACKET) &&
+         getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 && peer.ss_family == AF_UNIX;
+}
+
+static int check_given(const char *name, int fd, struct sbx_error *err) {
+  if (fd < 0 || may_be_given(fd)) return 0;
+  return sbx_fail(err, SBX_ERROR_INVALID_INPUT, name, 0,
+                  "is no file, pipe, terminal or connected stream");
+}
+
+static int check_all_given(const struct sbx_request *request, struct sbx_error *err) {
+  int in = request->stdin_mode == SBX_STDIO_FD ? request->stdin_fd : -1;
+  if (check_given("stdin", in, err) < 0 || check_given("stdout", request->stdout_fd, err) < 0)
+    return -1;
+  return check_given("stderr", request->stderr_fd, err);
+}
+
 static int check(const struct sbx_request *request, struct sbx_error *err) {
   if (!request->argv || !request->argv[0])
     return sbx_fail(err, SBX_ERROR_INVALID_INPUT, "command", 0, "command args are empty");
   if (request->max_output_bytes == 0)
     return sbx_fail(err, SBX_ERROR_INVALID_INPUT, "max_output_bytes", 0,
                     "0 (sbx_request_init() fills a request with defaults)");
-  return 0;
+  return check_all_given(request, err);
 }
 
 void sbx_request_init(struct sbx_request *request) {

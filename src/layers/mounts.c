@@ -76,7 +76,7 @@ int sbx_mount_bar(int clone) {
 }
 
 int sbx_mount_tame(int clone) {
-  return change(clone, "", AT_EMPTY_PATH, ATTR_NOSUID | ATTR_NOEXEC, 0);
+  return change(clone, "", AT_EMPTY_PATH, ATTR_RDONLY | ATTR_NOSUID | ATTR_NOEXEC, 0);
 }
 
 int sbx_mount_attach(int clone, int target) {

@@ -18,7 +18,8 @@ int sbx_mount_clone(int at);
 int sbx_mount_limit(int clone, bool writable);
 /* The copy without any access to the device that it is. */
 int sbx_mount_bar(int clone);
-/* The copy without set-user-ID files, for a device that is used. */
+/* The copy for a device that is used: data go through a read-only mount (open(2), EROFS), what
+ * belongs to the node doesn't. */
 int sbx_mount_tame(int clone);
 /* On top of an open path. */
 int sbx_mount_attach(int clone, int target);

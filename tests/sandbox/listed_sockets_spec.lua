@@ -129,7 +129,7 @@ stop = True; t.join(); tell("over")]]):format(dir, dir))
       assert.equal(0, accepted("no"))
     end)
 
-    -- A call that was not taken up yet may still be interrupted: it is begun again where its handler
+    -- A call that was not taken up may still be interrupted: it is begun again where its handler
     -- says so, as most do (SA_RESTART).
     it("are reached under signals, and by many at once: " .. tier, function()
       local r = run(tier, [[

@@ -159,8 +159,22 @@ describe("a repository", function()
       "[includeIf \"gitdir:~/x/\"]", "path = \"../more\"", "[alias] path = no",
       "[Core] AttributesFile=~/attributes ",
     }, "\n"))
-    assert.same({ { key = "hookspath", value = ".husky" }, { key = "path", value = "../more" },
+    assert.same({ { key = "hookspath", value = ".husky" },
+                  { key = "fsmonitor", value = "true", guess = true },
+                  { key = "path", value = "../more" },
                   { key = "attributesfile", value = "~/attributes" } }, list)
+    table.remove(list, 2)
+    -- as git reads them: comments, quotes, joined lines, a bracket in a name, settings in front
+    list = gitfiles.named_in(table.concat({
+      "[include] path = ../a.cfg # note", "path = \"b # c\" ; note", "path = d\\", "e",
+      "[includeIf \"onbranch:[m]ain\"] path = f", "[core] hooksPath = tools # ours",
+      "fsmonitor = A=1 \\\"tools/f\\\" -x", "; [core] hooksPath = no",
+    }, "\n"))
+    local values = {}
+    for i, one in ipairs(list) do values[i] = one.value end
+    assert.same({ "../a.cfg", "b # c", "de", "f", "tools", "1", "tools/f", "-x" }, values)
+    list = gitfiles.named_in("[core] hooksPath=.husky\n[include]path=../more\n"
+                             .. "[core] attributesFile=~/attributes")
     assert.equal("/w/.husky", gitfiles.place(list[1], "/w/.git", "/w", "/home/u"))
     assert.equal("/w/.git/../more", gitfiles.place(list[2], "/w/.git", "/w", "/home/u"))
     assert.equal("/home/u/attributes", gitfiles.place(list[3], "/w/.git", "/w", "/home/u"))

@@ -81,7 +81,8 @@ local function policy_line(plan, enforced)
   local name = tostring(plan.policy)
   local file = policy_file(name)
   return string.format("policy %s%s: may write %s%s%s; network %s", name,
-    file and " (" .. file .. ")" or "", paths_of(plan.writable), but_not(enforced.protect and plan.protect),
+    file and " (" .. file .. ")" or "", paths_of(plan.writable),
+    but_not(enforced.protect and plan.protect),
     unreadable(plan), tostring(plan.network))
 end
 
