@@ -241,7 +241,7 @@ static bool may_be_given(int fd) {
   struct stat st;
   int type = 0, flags = fcntl(fd, F_GETFL);
   socklen_t size = sizeof type, peer_size = sizeof(struct sockaddr_storage);
-  struct sockaddr_storage peer;
+  struct sockaddr_storage peer = {0};
   if (flags < 0 || flags & O_PATH || fstat(fd, &st) < 0) return false;
   if (S_ISDIR(st.st_mode) || S_ISBLK(st.st_mode)) return false;
   if (!S_ISSOCK(st.st_mode)) return true;
