@@ -86,7 +86,7 @@ enum sbx_mount {                      /* what sbx_plan_mount() adds; in the orde
 enum sbx_mount_flag {
   SBX_MOUNT_WRITABLE = 1,
   SBX_MOUNT_RECURSIVE = 2,   /* SEAL: and all mounts below */
-  SBX_MOUNT_WATCHED = 4,     /* BIND: the run ends when somebody outside takes it away */
+  SBX_MOUNT_WATCHED = 4,     /* the run ends when somebody outside takes away what is there */
   SBX_MOUNT_PLACEHOLDER = 8, /* BIND: where nothing is, an empty directory for the run */
   SBX_MOUNT_ONTO = 16,       /* BIND: onto a directory or file that an earlier entry made */
 };

@@ -73,7 +73,7 @@ end
 -- Hidden, but for what is named in it: that stands in an empty tree that can be passed, not listed.
 local function hide_around(list, region, regions)
   local made = {}
-  list[#list + 1] = { op = "tmpfs", path = region.path, mode = MODE_111 }
+  list[#list + 1] = { op = "tmpfs", path = region.path, mode = MODE_111, watch = region.watch }
   for _, other in ipairs(regions) do
     if other.above == region then skeleton(list, made, region.path, other) end
   end
@@ -82,11 +82,13 @@ end
 
 local function hide(list, region, regions)
   if region.type ~= "directory" then
-    list[#list + 1] = { op = "hide", path = region.path, other = HIDING_NODE }
+    list[#list + 1] = {
+      op = "hide", path = region.path, other = HIDING_NODE, watch = region.watch,
+    }
   elseif has_children(region, regions) then
     hide_around(list, region, regions)
   else
-    list[#list + 1] = { op = "hide", path = region.path, mode = 0 }
+    list[#list + 1] = { op = "hide", path = region.path, mode = 0, watch = region.watch }
   end
 end
 

@@ -30,11 +30,14 @@ static size_t count_in(const sbx_plan *plan) {
   return count;
 }
 
+/* What is hidden can't be watched itself any more: what becomes of its name can. */
+#define EVENTS_AROUND (EVENTS_ABOVE | IN_MOVED_FROM | IN_MOVED_TO)
+
 /* Who may not read a directory can't watch it, and the mount is held all the same. */
-static int add_above(int fd, const char *path) {
+static int add_above(int fd, const char *path, uint32_t events) {
   const char *slash = strrchr(path, '/');
   char *above = strndup(path, slash > path ? (size_t)(slash - path) : 1);
-  int rc = above ? inotify_add_watch(fd, above, EVENTS_ABOVE) : -1;
+  int rc = above ? inotify_add_watch(fd, above, events) : -1;
   free(above);
   return rc < 0 && errno != EACCES ? -1 : 0;
 }
@@ -46,13 +49,23 @@ static bool is_same(const struct sbx_mount_record *record, const struct stat *st
   return false;
 }
 
+static int add_hidden(struct sbx_watch *watch, const char *path) {
+  struct stat st;
+  if (add_above(watch->fd, path, EVENTS_AROUND) < 0) return -1;
+  if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
+  watch->list[watch->count++] = (struct sbx_watched){path, st.st_dev, st.st_ino, -1};
+  return 0;
+}
+
 static int add(struct sbx_watch *watch, const struct sbx_record_header *header) {
+  const struct sbx_mount_record *record = sbx_record_payload(header);
   struct stat st;
   const char *path = watch->lost = sbx_mount_path(header);
+  if (record->op != SBX_MOUNT_BIND) return add_hidden(watch, path);
   int number = inotify_add_watch(watch->fd, path, EVENTS);
-  if (number < 0 || add_above(watch->fd, path) < 0) return -1;
+  if (number < 0 || add_above(watch->fd, path, EVENTS_ABOVE) < 0) return -1;
   if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
-  if (!is_same(sbx_record_payload(header), &st)) return -1;
+  if (!is_same(record, &st)) return -1;
   watch->list[watch->count++] = (struct sbx_watched){path, st.st_dev, st.st_ino, number};
   return 0;
 }
