@@ -98,13 +98,20 @@ a, b = socket.socketpair(); a.send(b"pair"); tell(b.recv(9).decode())]])
     end)
 
     it("are what was listed, not what a command puts at their path: " .. tier, function()
+      -- in the contained tier it can't be moved to begin with
+      local held = tier == "contained"
       local code = [[
-os.rename("yes", "was"); os.%s("no", "yes"); tell(reach("yes")); tell(reach("was"))]]
+try: os.rename("yes", "was"); os.%s("no", "yes")
+except OSError as e: tell(os.strerror(e.errno))
+tell(reach("yes"))]]
       for _, how in ipairs({ "rename", "link", "symlink" }) do
         local r = run(tier, code:format(how), { extends = "workspace-write",
                                                 allow_missing = nil })
-        assert.equal("Permission denied\nhello from yes\n", r.stdout, r.stderr)
-        support.shell("cd %s; [ -e no ] || mv yes no; rm -f yes; mv was yes", dir)
+        assert.equal(held and "Device or resource busy\nhello from yes\n"
+                     or "Permission denied\n", r.stdout, r.stderr)
+        if not held then
+          support.shell("cd %s; [ -e no ] || mv yes no; rm -f yes; mv was yes", dir)
+        end
       end
       assert.equal(0, accepted("no"))
     end)
