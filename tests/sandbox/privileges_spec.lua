@@ -147,3 +147,42 @@ describe("programs that try and go on", function()
     support.remove(dir)
   end)
 end)
+
+describe("root over another's workspace", function()
+  if not support.is_root then
+    pending("only root has power over another's files")
+    return
+  end
+
+  local THREE = "CapEff:\t000000000000000b\n" -- chown, dac_override, fowner
+  local dir
+
+  before_each(function()
+    dir = support.directory()
+    support.shell("mkdir -m 755 %s/work; chown 1234:1234 %s/work; chmod 755 %s", dir, dir, dir)
+  end)
+  after_each(function() support.remove(dir) end)
+
+  it("writes it with three capabilities that end at its user namespace", function()
+    local r = run({ "sh", "-c", "echo x >f && chown 1234 f && chmod 600 f && echo y >>f;"
+      .. " grep CapEff /proc/self/status; echo z >../outside; mkdir .git/x; true",
+      cwd = dir .. "/work", policy = "workspace-write" })
+    assert.equal(THREE, r.stdout)
+    assert.equal("1234 600\n", support.output("stat -c '%u %a' " .. dir .. "/work/f"))
+    assert.equal("x\ny\n", support.read(dir .. "/work/f"))
+    assert.is_false(support.exists(dir .. "/outside"))
+    if support.tier() ~= "contained" then return end
+    local host = support.output("readlink /proc/self/ns/user")
+    r = run({ "sh", "-c", "readlink /proc/self/ns/user; cat /proc/self/uid_map",
+              cwd = dir .. "/work", policy = "workspace-write" })
+    assert.is_nil(r.stdout:find(host, 1, true))
+    assert.matches("0%s+0%s+4294967295\n$", r.stdout)
+  end)
+
+  it("has none where the workspace is its own", function()
+    support.shell("chown 0:0 %s/work", dir)
+    local r = run({ "sh", "-c", "grep CapEff /proc/self/status",
+                    cwd = dir .. "/work", policy = "workspace-write" })
+    assert.equal("CapEff:\t0000000000000000\n", r.stdout)
+  end)
+end)
