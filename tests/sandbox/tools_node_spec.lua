@@ -54,6 +54,13 @@ local function package(place, directory, text)
   place:write(directory .. "/package.json", text)
 end
 
+tools.each_tier("bun", function(test)
+  test("starts others, and reads what they say", { "bun" }, function(place)
+    local code = "console.log(await new Response(Bun.spawn(['echo', 'hi']).stdout).text(), 1 + 1)"
+    assert.equal("hi\n 2\n", place:output({ "bun", "-e", code }))
+  end)
+end)
+
 tools.each_tier("node", function(test)
   test("runs a script with worker threads and child processes", { "node" }, function(place)
     place:write("run.js", SCRIPT)
