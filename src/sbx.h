@@ -89,6 +89,7 @@ enum sbx_mount_flag {
   SBX_MOUNT_WATCHED = 4,     /* the run ends when somebody outside takes away what is there */
   SBX_MOUNT_PLACEHOLDER = 8, /* BIND: where nothing is, an empty directory for the run */
   SBX_MOUNT_ONTO = 16,       /* BIND: onto a directory or file that an earlier entry made */
+  SBX_MOUNT_AHEAD = 32,      /* may be made before the policy's own paths are known; these first */
 };
 
 enum sbx_compare { SBX_EQ, SBX_NE, SBX_LT, SBX_LE, SBX_GT, SBX_GE, SBX_MASKED_EQ };
@@ -144,6 +145,9 @@ typedef struct sbx_sandbox sbx_sandbox;
  * its supervisors itself (only for a program with one thread). */
 SBX_API sbx_engine *sbx_engine_new(const char *helper);
 SBX_API void sbx_engine_free(sbx_engine *engine);
+/* A command comes soon: what can be made ahead for one like the last is begun, beside what the host
+ * does until then. */
+SBX_API void sbx_engine_expect(sbx_engine *engine);
 /* Whether what is at a real path is a placeholder of this engine: for it, nothing is there. */
 SBX_API bool sbx_engine_placeholder(const sbx_engine *engine, const char *path, uint64_t dev,
                                     uint64_t ino);

@@ -25,7 +25,9 @@ local HIDING_NODE = "/dev/null"
 -- Octal in words: this syntax has none.
 local MODE_755, MODE_777_STICKY, MODE_111 = 493, 1023, 73
 
-local function private_dev(list, ask)
+-- The whole tree read-only and a /dev of its own: the same for every policy.
+local function own_tree(list, ask)
+  list[#list + 1] = { op = "seal", path = "/", recursive = true }
   list[#list + 1] = { op = "tmpfs", path = "/dev", mode = MODE_755 }
   for _, path in ipairs(M.DEVICES) do
     if ask("realpath", path) == path then list[#list + 1] = { op = "device", path = path } end
@@ -99,6 +101,21 @@ local function own_base(path)
   end
 end
 
+-- Hidden under every policy that says nothing of what is around it.
+local function is_shared(region, regions)
+  return region.ours and not region.above and not own_base(region.path)
+    and not has_children(region, regions)
+end
+
+-- The engine may have it ready before it knows the policy, unless something of the host's is needed
+-- from where it puts its own.
+local function mark_ahead(list, regions)
+  for _, region in ipairs(regions) do
+    if region.kind == "write" and own_base(region.path) then return end
+  end
+  for _, entry in ipairs(list) do entry.ahead = true end
+end
+
 local function add_region(list, made, region, regions, whole)
   local base = whole and own_base(region.path)
   local top = base and region.above == nil
@@ -120,13 +137,17 @@ end
 function M.list(regions, whole, ask, placeholders)
   local list, made = {}, {}
   if whole then
-    list[1] = { op = "seal", path = "/", recursive = true }
-    private_dev(list, ask)
+    own_tree(list, ask)
+    for _, region in ipairs(regions) do
+      if is_shared(region, regions) then hide(list, region, regions) end
+    end
+    mark_ahead(list, regions)
   end
   for _, region in ipairs(regions) do
     -- without placeholders what is there is held all the same
     if not placeholders and region.kind == "missing" and region.type then region.kind = "read" end
-    if placeholders or region.kind ~= "missing" then
+    local done = whole and is_shared(region, regions)
+    if not done and (placeholders or region.kind ~= "missing") then
       add_region(list, made, region, regions, whole)
     end
   end

@@ -13,6 +13,7 @@ local M = {}
 ---@field watch boolean?    the run ends when it is taken away from outside
 ---@field pin boolean?      writable, and only here so that it can't be moved
 ---@field readable boolean? only here because it may be read
+---@field ours boolean?     nobody's entry: sbxlua's own
 ---@field above sbx.Region? the nearest one that it lies in
 
 local STRENGTH = { write = 1, missing = 2, read = 3, deny = 4 }
@@ -38,7 +39,7 @@ end
 local function put_journals(map, work)
   for _, path in ipairs(work.journals or {}) do
     local found = work.ask("stat", path)
-    if found then put(map, { path = path, kind = "deny", type = found.type }) end
+    if found then put(map, { path = path, kind = "deny", type = found.type, ours = true }) end
   end
 end
 

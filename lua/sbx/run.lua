@@ -23,6 +23,7 @@ local FOREIGN = {
 }
 
 local function prepare(opts, verb)
+  if verb ~= "transform" then core.expect() end
   local o, err = options.read(opts, verb)
   if not o then return nil, err end
   local edited, cwd, held

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,6 +23,7 @@
 #endif
 #define KEYCTL_JOIN_SESSION_KEYRING 1
 #define CHILD_STACK (64 * 1024)
+#define CHILD_TOUCHED (8 * 1024)
 
 typedef int step_function(struct sbx_child *child);
 
@@ -176,8 +178,13 @@ SBX_ON_OWN_STACK static int run_steps(void *argument) {
   _exit(125);
 }
 
+static char stack[CHILD_STACK] __attribute__((aligned(64)));
+
+void sbx_child_touch(void) {
+  explicit_bzero(stack + sizeof stack - CHILD_TOUCHED, CHILD_TOUCHED);
+}
+
 SBX_ON_OWN_STACK pid_t sbx_child_start(struct sbx_child *child) {
-  static char stack[CHILD_STACK] __attribute__((aligned(64)));
   child->code = 0;
   child->reached = false;
   pid_t pid = clone(run_steps, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, child);

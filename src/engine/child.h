@@ -17,5 +17,7 @@ struct sbx_child {
 /* Starts the command as a child that shares the caller's memory until execve, so that its failure
  * is seen at once and no page is copied. Returns its pid, or -1 with step and code set. */
 pid_t sbx_child_start(struct sbx_child *child);
+/* Takes the page faults of its stack beforehand. */
+void sbx_child_touch(void);
 
 #endif

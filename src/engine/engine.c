@@ -200,7 +200,7 @@ static int send_message(int socket, const struct message *message) {
 static bool deliver_warm(sbx_engine *engine, const struct message *message,
                          const struct sbx_layers *layers, int *pidfd) {
   sbx_warm_collect(&engine->warm, engine->socket);
-  struct sbx_spare *spare = sbx_warm_find(&engine->warm, layers);
+  struct sbx_spare *spare = sbx_warm_find(&engine->warm, engine->socket, layers);
   bool sent = spare && send_message(spare->socket, message) == 0;
   if (sent) {
     *pidfd = spare->pidfd;
@@ -268,9 +268,7 @@ static int fork_here(const sbx_engine *engine, const sbx_sandbox *sandbox,
   }
   sbx_fd_close(&launch.null);
   sbx_fd_close(&launch.host);
-  free(launch.arena);
-  free(launch.argv);
-  sbx_plan_free(launch.inside);
+  sbx_launch_free(&launch);
   return rc;
 }
 
@@ -299,8 +297,13 @@ bool sbx_engine_placeholder(const sbx_engine *engine, const char *path, uint64_t
   return sbx_placeholders_have(engine->placeholders, path, dev, ino);
 }
 
-void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers,
+void sbx_engine_expect(sbx_engine *engine) {
+  if (engine->helper && engine->socket >= 0 && engine->owner == getpid())
+    sbx_warm_expect(&engine->warm, engine->socket);
+}
+
+void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers, const sbx_plan *ahead,
                         const sbx_plan *inside) {
   if (engine->helper && engine->socket >= 0)
-    sbx_warm_order(&engine->warm, engine->socket, layers, inside);
+    sbx_warm_order(&engine->warm, engine->socket, layers, ahead, inside);
 }

@@ -42,12 +42,19 @@ int sbx_journal_open(const char *path) {
 
 /* Write-only: a sandboxed command of the same user may look at the journal, and whoever can open a
  * file for reading can lock it. Waiting has a bound all the same. */
+static int open_lock(int journal) {
+  int flags = O_WRONLY | O_CLOEXEC | O_NOFOLLOW;
+  int fd = sbx_fd_high(openat(journal, LOCK_NAME, flags));
+  if (fd >= 0 || errno != ENOENT) return fd;
+  fd = sbx_fd_high(openat(journal, LOCK_NAME, flags | O_CREAT, 0200));
+  if (fd >= 0) fchmod(fd, 0200); /* whatever the umask is */
+  return fd;
+}
+
 int sbx_journal_lock(int journal) {
   const struct timespec pause = {0, 1000000};
-  int flags = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW;
-  int fd = sbx_fd_high(openat(journal, LOCK_NAME, flags, 0200));
+  int fd = open_lock(journal);
   if (fd < 0) return -1;
-  fchmod(fd, 0200);
   for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) < 0; waited++) {
     int code = errno;
     if ((code == EWOULDBLOCK || code == EINTR) && waited < LOCK_MS) {

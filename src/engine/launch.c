@@ -95,15 +95,15 @@ static uint32_t put_candidates(struct blob *blob, const char *command, const cha
   }
 }
 
-char *sbx_launch_pack(const sbx_sandbox *sandbox, const sbx_plan *inside,
-                      const struct sbx_request *request, struct sbx_wire_head *head,
-                      struct sbx_error *err) {
+char *sbx_launch_pack(const sbx_sandbox *sandbox, const struct sbx_layers *layers,
+                      const sbx_plan *inside, const struct sbx_request *request,
+                      struct sbx_wire_head *head, struct sbx_error *err) {
   struct blob blob = {malloc(4096), 0, 4096, false};
   const char *arg0 = request->arg0 ? request->arg0 : request->argv[0];
   if (!blob.bytes) blob.failed = true;
-  *head = (struct sbx_wire_head){.magic = SBX_WIRE_MAGIC, .layers = sandbox->layers};
-  sbx_layers_measure(&head->layers, inside);
-  put(&blob, sandbox->filter, sandbox->layers.filter_count * sizeof *sandbox->filter);
+  *head = (struct sbx_wire_head){.magic = SBX_WIRE_MAGIC, .layers = *layers};
+  put(&blob, sandbox->filter, layers->filter_count * sizeof *sandbox->filter);
+  put_plan(&blob, sandbox->ahead);
   put_plan(&blob, inside);
   put_text(&blob, arg0);
   head->argc = 1 + put_all(&blob, request->argv + 1);
@@ -146,34 +146,49 @@ static int take_strings(struct sbx_launch *launch, char *at, const char *end) {
   return launch->cgroup && at == end ? 0 : -1;
 }
 
+static sbx_plan *take_plan(char **at, const char *end, size_t size) {
+  char *bytes = *at;
+  errno = EPROTO;
+  if (size > (size_t)(end - bytes)) return NULL;
+  *at += size;
+  return sbx_plan_from_bytes(bytes, size, NULL);
+}
+
 int sbx_launch_unpack(struct sbx_launch *launch, char *blob) {
   const struct sbx_wire_head *head = &launch->head;
   const struct sbx_layers *layers = &head->layers;
   size_t filter = layers->filter_count * sizeof *launch->filter;
   size_t strings = (size_t)head->argc + head->envc + head->ncandidates;
+  char *at = blob, *end = blob + head->blob_size;
   launch->arena = blob;
   launch->argv = NULL;
+  launch->ahead = launch->inside = NULL;
   errno = EPROTO;
-  if (filter > head->blob_size || layers->inside_size > head->blob_size - filter) return -1;
-  if (strings > head->blob_size || head->argc == 0) return -1;
+  if (filter > head->blob_size || strings > head->blob_size || head->argc == 0) return -1;
   launch->argv = malloc((strings + 3) * sizeof *launch->argv);
   if (!launch->argv) return -1;
   launch->envp = launch->argv + head->argc + 1;
   launch->candidates = launch->envp + head->envc + 1;
   launch->filter = (struct sock_filter *)blob;
-  launch->inside = sbx_plan_from_bytes(blob + filter, layers->inside_size, NULL);
+  at += filter;
+  launch->ahead = take_plan(&at, end, layers->ahead_size);
+  launch->inside = launch->ahead ? take_plan(&at, end, layers->inside_size) : NULL;
   errno = EPROTO;
-  if (!launch->inside) return -1;
-  return take_strings(launch, blob + filter + layers->inside_size, blob + head->blob_size);
+  return launch->inside ? take_strings(launch, at, end) : -1;
 }
 
-void sbx_launch_release(struct sbx_launch *launch) {
+void sbx_launch_free(struct sbx_launch *launch) {
   free(launch->arena);
   free(launch->argv);
   launch->arena = NULL;
   launch->argv = NULL;
+  sbx_plan_free(launch->ahead);
   sbx_plan_free(launch->inside);
-  launch->inside = NULL;
+  launch->ahead = launch->inside = NULL;
+}
+
+void sbx_launch_release(struct sbx_launch *launch) {
+  sbx_launch_free(launch);
   sbx_fd_close(&launch->control);
   sbx_fd_close(&launch->in);
   sbx_fd_close(&launch->out);

@@ -15,7 +15,8 @@ struct sbx_launch {
   struct sock_filter *filter;
   char **argv, **envp, **candidates;
   const char *cwd, *cgroup;
-  sbx_plan *inside;  /* what is made there: mounts, rules */
+  /* what is made there: mounts that policies share, then mounts and rules of this one */
+  sbx_plan *ahead, *inside;
   int inner_ruleset; /* made by the supervisor; 0: none */
   int id_maps;       /* its forker says there that the id maps are written; 0: not awaited */
   int control, in, out, err, ruleset; /* in: -1 for /dev/null */
@@ -27,12 +28,13 @@ struct sbx_launch {
 };
 
 /* The request's blob: malloc'd, or NULL and err. */
-char *sbx_launch_pack(const sbx_sandbox *sandbox, const sbx_plan *inside,
-                      const struct sbx_request *request, struct sbx_wire_head *head,
-                      struct sbx_error *err);
+char *sbx_launch_pack(const sbx_sandbox *sandbox, const struct sbx_layers *layers,
+                      const sbx_plan *inside, const struct sbx_request *request,
+                      struct sbx_wire_head *head, struct sbx_error *err);
 /* Takes the blob over. 0, or -1 and errno. */
 int sbx_launch_unpack(struct sbx_launch *launch, char *blob);
-void sbx_launch_release(struct sbx_launch *launch); /* frees the arena, closes its descriptors */
+void sbx_launch_free(struct sbx_launch *launch);    /* what unpacking made */
+void sbx_launch_release(struct sbx_launch *launch); /* and closes its descriptors */
 /* Forks the supervisor: its pid (and a pidfd of it), or -1 and errno. */
 pid_t sbx_launch_start(struct sbx_launch *launch, int *pidfd);
 /* Default dispositions for all signals; all of them blocked. */

@@ -225,33 +225,42 @@ static int hold_top(struct sbx_placeholders *all, struct sbx_hold *hold, struct 
   return 0;
 }
 
+/* The directory that was opened last: names in one come one after the other. */
+struct opened {
+  struct sbx_top *top; /* NULL: none */
+  int fd;
+};
+
+static bool lies_in(const struct sbx_top *top, const char *path, const char *name) {
+  size_t size = strlen(top->directory);
+  return size == (size_t)(name - 1 - path) && memcmp(top->directory, path, size) == 0;
+}
+
 /* The directory of a path as one that this job holds, opened. */
-static struct sbx_top *top_of(struct sbx_placeholders *all, struct sbx_hold *hold, const char *path,
-                              const char **name, int *opened) {
-  const char *slash = strrchr(path, '/');
-  struct sbx_top *top = NULL;
+static int open_top(struct sbx_placeholders *all, struct sbx_hold *hold, const char *path,
+                    const char *name, struct opened *opened) {
   struct stat st;
-  char *directory = strndup(path, slash > path ? (size_t)(slash - path) : 1);
-  *opened = directory ? sbx_path_open(directory) : -1;
-  if (*opened >= 0 && fstat(*opened, &st) == 0) {
-    top = find_top(all, directory, &st);
-    if (!top) top = add_top(all, directory, &st);
+  if (opened->top && lies_in(opened->top, path, name)) return 0;
+  sbx_fd_close(&opened->fd);
+  opened->top = NULL;
+  char *directory = strndup(path, name - 1 > path ? (size_t)(name - 1 - path) : 1);
+  opened->fd = directory ? sbx_path_open(directory) : -1;
+  if (opened->fd >= 0 && fstat(opened->fd, &st) == 0) {
+    opened->top = find_top(all, directory, &st);
+    if (!opened->top) opened->top = add_top(all, directory, &st);
   }
   free(directory);
-  *name = slash + 1;
-  return top && hold_top(all, hold, top) == 0 ? top : NULL;
+  return opened->top ? hold_top(all, hold, opened->top) : -1;
 }
 
 /* Makes the placeholder of a record, and adds the record with its identity to what is made inside.
  */
 static int make_record(struct sbx_placeholders *all, struct sbx_hold *hold,
-                       const struct sbx_record_header *header) {
-  const char *name;
+                       const struct sbx_record_header *header, struct opened *opened) {
+  const char *path = sbx_mount_path(header), *name = strrchr(path, '/') + 1;
   struct made *made;
-  int directory;
-  struct sbx_top *top = top_of(all, hold, sbx_mount_path(header), &name, &directory);
-  int rc = top ? make_name(all, top, directory, name, &made) : -1;
-  sbx_fd_close(&directory);
+  int rc = open_top(all, hold, path, name, opened);
+  if (rc == 0) rc = make_name(all, opened->top, opened->fd, name, &made);
   if (rc <= 0) return rc;
   struct sbx_mount_record *record = sbx_plan_copy(hold->inside, header);
   if (!record) return -1;
@@ -267,13 +276,16 @@ static int make_all(struct sbx_placeholders *all, struct sbx_hold *hold, const s
   const void *bytes = sbx_plan_bytes(sandbox->inside, &size);
   struct sbx_cursor cursor = sbx_plan_cursor(sandbox->placeholders);
   const struct sbx_record_header *header;
+  struct opened opened = {NULL, -1};
+  int rc = 0;
   hold->inside = sbx_plan_from_bytes(bytes, size, NULL);
   if (!hold->inside) return -1;
-  while ((header = sbx_plan_next(&cursor))) {
+  while (rc >= 0 && (header = sbx_plan_next(&cursor))) {
     *failed = sbx_mount_path(header);
-    if (make_record(all, hold, header) < 0) return -1;
+    rc = make_record(all, hold, header, &opened);
   }
-  return 0;
+  sbx_fd_close(&opened.fd);
+  return rc < 0 ? -1 : 0;
 }
 
 /* ---- the journal and its keeper ---- */
@@ -360,6 +372,13 @@ static void linger(struct sbx_top *top) {
   flock(top->file, LOCK_UN);
 }
 
+/* What only lingers needs no lock. */
+static bool clears_some(const struct sbx_hold *hold) {
+  for (size_t i = 0; i < hold->count; i++)
+    if (hold->tops[i]->users == 1 && hold->tops[i]->streak < STREAK) return true;
+  return false;
+}
+
 /* locked: the journal is; if it could not be had in time, all is left to the keeper. */
 static void leave(struct sbx_placeholders *all, struct sbx_top *top, bool locked, bool *lingers) {
   bool stays = top->streak >= STREAK || !locked;
@@ -385,7 +404,7 @@ void sbx_placeholders_drop(struct sbx_hold *hold) {
   if (!all) return;
   int saved = errno;
   if (all->owner == getpid()) {
-    int lock = sbx_journal_lock(all->journal);
+    int lock = clears_some(hold) ? sbx_journal_lock(all->journal) : -1;
     for (size_t i = 0; i < hold->count; i++) leave(all, hold->tops[i], lock >= 0, &lingers);
     sbx_fd_close(&lock);
     if (lingers) tell_keeper(all);

@@ -8,8 +8,8 @@
 
 #include "layers/descriptors.h"
 
-/* A spare has closed its standard descriptors: what comes must not take their numbers, which the
- * command's own will be put over. */
+/* What comes must not take the standard descriptors' numbers, should one be free: the command's own
+ * will be put over them. */
 static void raise_all(struct sbx_received *received) {
   for (size_t i = 0; i < received->nfds; i++) received->fds[i] = sbx_fd_high(received->fds[i]);
 }

@@ -145,6 +145,26 @@ static bool has_identity(const struct sbx_mount_record *mount) {
   return mount->op == SBX_MOUNT_HIDE;
 }
 
+static bool has_records(const sbx_plan *plan) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  return sbx_plan_next(&cursor) != NULL;
+}
+
+static bool has_mounts(const sbx_plan *plan) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  const struct sbx_record_header *record;
+  while ((record = sbx_plan_next(&cursor)))
+    if (record->type == SBX_RECORD_MOUNT) return true;
+  return false;
+}
+
+/* NULL where the order of the plan could not be kept. */
+static sbx_plan *part_of(const sbx_sandbox *sandbox, const struct sbx_mount_record *mount) {
+  if (mount->flags & SBX_MOUNT_PLACEHOLDER) return sandbox->placeholders;
+  if (!(mount->flags & SBX_MOUNT_AHEAD)) return sandbox->inside;
+  return has_mounts(sandbox->inside) ? NULL : sandbox->ahead;
+}
+
 static int add_mount(sbx_sandbox *sandbox, const struct sbx_record_header *record,
                      struct sbx_error *err) {
   const struct sbx_mount_record *mount = sbx_record_payload(record);
@@ -152,9 +172,9 @@ static int add_mount(sbx_sandbox *sandbox, const struct sbx_record_header *recor
   struct stat st = {0};
   if (*path != '/') return fail(err, "mount_paths", EINVAL, path);
   if (has_identity(mount) && pin(sandbox, "mount_paths", path, &st, err) < 0) return -1;
-  bool late = mount->flags & SBX_MOUNT_PLACEHOLDER;
-  struct sbx_mount_record *copied =
-      sbx_plan_copy(late ? sandbox->placeholders : sandbox->inside, record);
+  sbx_plan *part = part_of(sandbox, mount);
+  if (!part) return fail(err, "mounts", EINVAL, "an entry to be made ahead after one that is not");
+  struct sbx_mount_record *copied = sbx_plan_copy(part, record);
   if (!copied) return fail(err, "mounts", errno, path);
   copied->dev = st.st_dev;
   copied->ino = st.st_ino;
@@ -193,11 +213,15 @@ static uint64_t key_of(const void *bytes, size_t size) {
   return key;
 }
 
+static uint64_t measure(const sbx_plan *plan, uint32_t *size) {
+  size_t whole;
+  const void *bytes = sbx_plan_bytes(plan, &whole);
+  *size = (uint32_t)whole;
+  return key_of(bytes, whole);
+}
+
 void sbx_layers_measure(struct sbx_layers *layers, const sbx_plan *inside) {
-  size_t size;
-  const void *bytes = sbx_plan_bytes(inside, &size);
-  layers->inside_size = (uint32_t)size;
-  layers->inside_key = key_of(bytes, size);
+  layers->inside_key = measure(inside, &layers->inside_size);
 }
 
 /* ---- seccomp ---- */
@@ -273,17 +297,9 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   }
 }
 
-static bool has_records(const sbx_plan *plan) {
-  struct sbx_cursor cursor = sbx_plan_cursor(plan);
-  return sbx_plan_next(&cursor) != NULL;
-}
-
-static bool has_mounts(const sbx_sandbox *sandbox) {
-  struct sbx_cursor cursor = sbx_plan_cursor(sandbox->inside);
-  const struct sbx_record_header *record;
-  while ((record = sbx_plan_next(&cursor)))
-    if (record->type == SBX_RECORD_MOUNT) return true;
-  return has_records(sandbox->placeholders);
+static bool needs_mounts(const sbx_sandbox *sandbox) {
+  return has_records(sandbox->ahead) || has_mounts(sandbox->inside) ||
+         has_records(sandbox->placeholders);
 }
 
 /* Combinations that would be weaker than they look. */
@@ -300,7 +316,7 @@ static int check_whole(const sbx_sandbox *sandbox, struct sbx_error *err) {
     return fail(err, "proc", EINVAL, "a fresh /proc needs a PID and a mount namespace");
   if (layers->flags & SBX_FLAG_LOOPBACK && !(layers->namespaces & SBX_NS_NET))
     return fail(err, "loopback", EINVAL, "loopback without a network namespace");
-  if (has_mounts(sandbox) && !(layers->namespaces & SBX_NS_MOUNT))
+  if (needs_mounts(sandbox) && !(layers->namespaces & SBX_NS_MOUNT))
     return fail(err, "mounts", EINVAL, "mounts without a mount namespace");
   if (has_records(sandbox->placeholders) && !sandbox->journals)
     return fail(err, "placeholders", EINVAL, "placeholders without a journal");
@@ -314,16 +330,18 @@ sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err) {
     return NULL;
   }
   sandbox->ruleset = -1;
+  sandbox->ahead = sbx_plan_new();
   sandbox->inside = sbx_plan_new();
   sandbox->placeholders = sbx_plan_new();
-  int rc = sandbox->inside && sandbox->placeholders ? 0 : fail(err, "plan", ENOMEM, NULL);
+  bool all = sandbox->ahead && sandbox->inside && sandbox->placeholders;
+  int rc = all ? 0 : fail(err, "plan", ENOMEM, NULL);
   if (rc == 0) set_flags(sandbox, plan);
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
   while (rc == 0 && (record = sbx_plan_next(&cursor))) rc = apply_record(sandbox, record, err);
   if (rc == 0) rc = compile_filter(sandbox, plan, err);
   if (rc == 0) rc = check_whole(sandbox, err);
-  if (rc == 0) sbx_layers_measure(&sandbox->layers, sandbox->inside);
+  if (rc == 0) sandbox->layers.ahead_key = measure(sandbox->ahead, &sandbox->layers.ahead_size);
   if (rc == 0) return sandbox;
   sbx_sandbox_free(sandbox);
   return NULL;
@@ -336,6 +354,7 @@ void sbx_sandbox_free(sbx_sandbox *sandbox) {
   free(sandbox->filter);
   free(sandbox->cgroup);
   free(sandbox->journals);
+  sbx_plan_free(sandbox->ahead);
   sbx_plan_free(sandbox->inside);
   sbx_plan_free(sandbox->placeholders);
   sbx_fd_close(&sandbox->ruleset);

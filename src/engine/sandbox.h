@@ -19,16 +19,17 @@ struct sbx_layers {
   } limits[SBX_LIMITS_MAX];
   uint32_t filter_count; /* instructions; they follow elsewhere */
   uint32_t has_ruleset;
-  uint32_t inside_size; /* bytes of what is made inside; they follow the filter */
-  uint32_t on_behalf;   /* the filter hands calls to the supervisor */
-  uint64_t inside_key;  /* its hash */
+  uint32_t on_behalf; /* the filter hands calls to the supervisor */
+  /* bytes of what is made inside, and their hashes; they follow the filter */
+  uint32_t ahead_size, inside_size;
+  uint64_t ahead_key, inside_key;
 };
 
 struct sbx_sandbox {
   struct sbx_layers layers;
-  /* What the supervisor makes inside, with the identity of each path. What rests on placeholders
-   * is apart: theirs is known once a job has made them. */
-  sbx_plan *inside, *placeholders;
+  /* What the supervisor makes inside, with the identity of each path: first what many policies
+   * share. What rests on placeholders is apart: theirs is known once a job has made them. */
+  sbx_plan *ahead, *inside, *placeholders;
   char *journals; /* of placeholders, in order, each with a NUL byte behind it; or NULL */
   size_t journals_size;
   struct sock_filter *filter;

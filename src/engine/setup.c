@@ -30,11 +30,10 @@ static int step_signals(struct sbx_setup *s) {
 
 static int step_descriptors(struct sbx_setup *s) {
   const struct sbx_launch *l = s->launch;
-  bool spare = l->request_socket > 0; /* the spawner's /dev/null keeps 0 to 2 taken until then */
-  int request = spare ? l->request_socket : -1;
-  int keep[] = {l->control,     l->in,      l->out,  l->err,         l->ruleset,
-                l->host,        l->null,    request, spare ? 0 : -1, spare ? 1 : -1,
-                spare ? 2 : -1, l->id_maps, l->lease};
+  int request = l->request_socket > 0 ? l->request_socket : -1;
+  /* 0 to 2 stay taken, so that nothing that is opened has to be moved out of their way. */
+  int keep[] = {0,          1,       2,       l->control, l->in,      l->out,  l->err,
+                l->ruleset, l->host, l->null, request,    l->id_maps, l->lease};
   return sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
 }
 
@@ -66,12 +65,20 @@ static int step_proc(struct sbx_setup *s) {
   return layers_of(s)->flags & SBX_FLAG_PROC ? sbx_mounts_proc() : 0;
 }
 
-static int step_mounts(struct sbx_setup *s) {
+static int make_view(struct sbx_setup *s, const sbx_plan *plan) {
   struct sbx_view_failure failure;
-  if (sbx_view_make(s->launch->inside, &failure) == 0) return 0;
+  if (sbx_view_make(&s->view, plan, &failure) == 0) return 0;
   s->detail = failure.path;
   if (failure.named) s->step = "mount_paths";
   return -1;
+}
+
+static int step_mounts_ahead(struct sbx_setup *s) {
+  return make_view(s, s->launch->ahead);
+}
+
+static int step_mounts(struct sbx_setup *s) {
+  return make_view(s, s->launch->inside);
 }
 
 /* As the command will have it: what it does to its stdin must not be done to the host's node. */
@@ -133,7 +140,6 @@ struct step {
   int (*run)(struct sbx_setup *s);
 };
 
-/* What depends on the namespaces alone: a spare is past these before it has a request. */
 static const struct step early_steps[] = {
     {"signals", step_signals},
     {"descriptors", step_descriptors},
@@ -141,15 +147,17 @@ static const struct step early_steps[] = {
     {"user_namespace", step_user_namespace},
     {"mounts_private", step_mounts_private},
     {"proc", step_proc},
-    {"mounts", step_mounts},
-    {"null", step_null},
-    {"protect", step_protect},
-    {"landlock", step_ruleset},
+    {"mounts", step_mounts_ahead},
     {"loopback", step_loopback},
     {"subreaper", step_subreaper},
     {"capabilities", step_bounding},
     {"dumpable", step_dumpable},
     {NULL, NULL},
+};
+
+static const struct step inside_steps[] = {
+    {"mounts", step_mounts},    {"null", step_null}, {"protect", step_protect},
+    {"landlock", step_ruleset}, {NULL, NULL},
 };
 
 static const struct step late_steps[] = {
@@ -169,6 +177,10 @@ static int run_steps(struct sbx_setup *s, const struct step *step) {
 
 int sbx_setup_early(struct sbx_setup *setup) {
   return run_steps(setup, early_steps);
+}
+
+int sbx_setup_inside(struct sbx_setup *setup) {
+  return run_steps(setup, inside_steps);
 }
 
 int sbx_setup_late(struct sbx_setup *setup) {

@@ -4,6 +4,7 @@
 #define SBX_SETUP_H
 
 #include "engine/launch.h"
+#include "engine/view.h"
 #include "engine/watch.h"
 #include "layers/cgroup.h"
 
@@ -12,13 +13,15 @@ struct sbx_setup {
   uid_t uid; /* of the host, for the id maps */
   gid_t gid;
   struct sbx_cgroup cgroup;
+  struct sbx_view view;
   struct sbx_watch watch;    /* of protected paths */
   const char *step, *detail; /* which step failed, and on what path */
 };
 
-/* What depends on the plan alone: a spare is past it before it has a request. 0, or -1 and errno.
- */
+/* What many policies share: a spare is past it before it has a request. 0, or -1 and errno. */
 int sbx_setup_early(struct sbx_setup *setup);
+/* What is the policy's own. */
+int sbx_setup_inside(struct sbx_setup *setup);
 /* What a request brings. */
 int sbx_setup_late(struct sbx_setup *setup);
 

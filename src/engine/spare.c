@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "engine/child.h"
 #include "engine/clock.h"
 #include "engine/receive.h"
 #include "layers/descriptors.h"
@@ -14,10 +16,20 @@
 #define SET_UP_FLAGS                                                                               \
   (SBX_FLAG_PROC | SBX_FLAG_LOOPBACK | SBX_FLAG_DROP_CAPS | SBX_FLAG_INNER_RULES | SBX_FLAG_MAP_ALL)
 
+#define TOUCHED (16 * 1024)
+
 bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b) {
   return a->namespaces == b->namespaces && a->kill == b->kill && a->keep_caps == b->keep_caps &&
-         a->inside_size == b->inside_size && a->inside_key == b->inside_key &&
-         (a->flags & SET_UP_FLAGS) == (b->flags & SET_UP_FLAGS);
+         (a->flags & SET_UP_FLAGS) == (b->flags & SET_UP_FLAGS) && a->ahead_size == b->ahead_size &&
+         a->ahead_key == b->ahead_key && a->inside_size == b->inside_size &&
+         a->inside_key == b->inside_key;
+}
+
+struct sbx_layers sbx_spare_shared(const struct sbx_layers *layers) {
+  struct sbx_layers shared = *layers;
+  shared.inside_size = 0;
+  shared.inside_key = 0;
+  return shared;
 }
 
 void sbx_spare_close(struct sbx_spare *spare) {
@@ -25,28 +37,17 @@ void sbx_spare_close(struct sbx_spare *spare) {
   sbx_fd_close(&spare->pidfd);
 }
 
-pid_t sbx_spare_make(struct sbx_spare *spare, const struct sbx_layers *layers, sbx_plan *inside,
-                     int host, int null, int lease) {
+pid_t sbx_spare_make(struct sbx_spare *spare, struct sbx_launch *launch) {
   int pair[2];
-  struct sbx_launch launch = {.head = {.layers = *layers},
-                              .control = -1,
-                              .in = -1,
-                              .out = -1,
-                              .err = -1,
-                              .ruleset = -1,
-                              .host = host,
-                              .null = null,
-                              .lease = lease,
-                              .inside = inside,
-                              .signals_ready = true};
+  launch->control = launch->in = launch->out = launch->err = launch->ruleset = -1;
   *spare = SBX_SPARE_NONE;
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
   spare->socket = sbx_fd_high(pair[0]);
-  launch.request_socket = sbx_fd_high(pair[1]);
-  spare->layers = *layers;
+  launch->request_socket = sbx_fd_high(pair[1]);
+  spare->layers = launch->head.layers;
   spare->made_ns = sbx_now();
-  pid_t pid = sbx_launch_start(&launch, &spare->pidfd);
-  sbx_fd_close(&launch.request_socket);
+  pid_t pid = sbx_launch_start(launch, &spare->pidfd);
+  sbx_fd_close(&launch->request_socket);
   if (pid < 0) sbx_spare_close(spare);
   return pid;
 }
@@ -74,12 +75,24 @@ static bool is_same_plan(const sbx_plan *a, const sbx_plan *b) {
   return size_a == size_b && memcmp(bytes_a, bytes_b, size_a) == 0;
 }
 
+/* Memory that a request will need is this process's own by then: a fork's first touch of a page is
+ * a fault. */
+static void touch_memory(struct sbx_received *received) {
+  memset(received->bytes, 0, TOUCHED);
+  char *heap = malloc(TOUCHED);
+  if (heap) explicit_bzero(heap, TOUCHED);
+  free(heap);
+  sbx_child_touch();
+}
+
 void sbx_spare_await(struct sbx_launch *launch) {
   static struct sbx_received received;
-  const sbx_plan *made = launch->inside;
+  const sbx_plan *ahead = launch->ahead, *inside = launch->inside;
+  touch_memory(&received);
   if (receive(launch->request_socket, &received) != 1) _exit(0);
   if (!sbx_received_head(&received, &launch->head)) _exit(125);
-  sbx_fd_close(&launch->request_socket);
   if (sbx_received_unpack(&received, launch) < 0) _exit(125); /* the host sees an end of file */
-  if (!is_same_plan(made, launch->inside)) _exit(125);        /* a hash alone decides nothing */
+  /* a hash alone decides nothing */
+  if (!is_same_plan(ahead, launch->ahead)) _exit(125);
+  if (inside && !is_same_plan(inside, launch->inside)) _exit(125);
 }

@@ -1,5 +1,6 @@
 /* A spare: a supervisor made ahead, with its namespaces set up, that waits for its one request.
- * What a request brings (paths, filters, limits, descriptors) is applied when it comes. */
+ * What a request brings (filters, limits, descriptors) is applied when it comes; what is made
+ * inside is there already, or, where the spare is for any policy, its shared part alone. */
 #ifndef SBX_SPARE_H
 #define SBX_SPARE_H
 
@@ -16,10 +17,12 @@ struct sbx_spare {
 /* How long it waits; a host that comes later makes a new one. */
 #define SBX_SPARE_MS 30000
 
-/* Forks one: its pid, or -1 and errno. */
-pid_t sbx_spare_make(struct sbx_spare *spare, const struct sbx_layers *layers, sbx_plan *inside,
-                     int host, int null, int lease);
-/* Whether two requests could use the same spare. */
+/* Forks one: its pid, or -1 and errno. The launch has layers, plans (inside: NULL for any policy)
+ * and the descriptors of all. */
+pid_t sbx_spare_make(struct sbx_spare *spare, struct sbx_launch *launch);
+/* What a request asks for, without what only its own policy has. */
+struct sbx_layers sbx_spare_shared(const struct sbx_layers *layers);
+/* Whether two spares would be the same. */
 bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b);
 void sbx_spare_close(struct sbx_spare *spare); /* without a request it ends; idempotent */
 /* In the spare: waits for its request and unpacks it. It ends when nobody wants it. */

@@ -190,18 +190,12 @@ static const sbx_plan *inside_of(const struct sbx_job *job, const sbx_sandbox *s
   return job->hold.inside ? job->hold.inside : sandbox->inside;
 }
 
-static void prepare_next(sbx_engine *engine, const sbx_sandbox *sandbox,
-                         const struct sbx_job *job) {
-  struct sbx_layers layers = sandbox->layers;
-  sbx_layers_measure(&layers, inside_of(job, sandbox));
-  sbx_engine_prepare(engine, &layers, inside_of(job, sandbox));
-}
-
-static int send_request(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job *job,
+static int send_request(sbx_engine *engine, const sbx_sandbox *sandbox,
+                        const struct sbx_layers *layers, struct sbx_job *job,
                         const struct ends *ends, const struct sbx_request *request,
                         struct sbx_error *err) {
   struct sbx_wire_head head;
-  char *blob = sbx_launch_pack(sandbox, inside_of(job, sandbox), request, &head, err);
+  char *blob = sbx_launch_pack(sandbox, layers, inside_of(job, sandbox), request, &head, err);
   if (!blob) return -1;
   head.timeout_ms = request->timeout_ms;
   head.kill_grace_ms = request->kill_grace_ms;
@@ -217,19 +211,23 @@ enum attempt { STARTED, REFUSED, OUTDATED };
 static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job *job,
                           const struct sbx_request *request, struct sbx_error *err) {
   struct ends ends = {-1, -1, -1, -1};
+  struct sbx_layers layers = sandbox->layers;
   job->sent_ns = sbx_now();
   int rc = open_all(job, &ends, request);
   if (rc < 0)
     sbx_fail(err, SBX_ERROR_SPAWN, "descriptors", errno, NULL);
   else
     rc = sbx_engine_hold(engine, sandbox, &job->hold, err);
-  if (rc == 0) rc = send_request(engine, sandbox, job, &ends, request, err);
+  if (rc == 0) {
+    sbx_layers_measure(&layers, inside_of(job, sandbox));
+    rc = send_request(engine, sandbox, &layers, job, &ends, request, err);
+  }
   close_ends(&ends);
   if (rc < 0) return REFUSED;
   if (!sbx_engine_confirm(engine)) return OUTDATED;
   send_go(job);
-  prepare_next(engine, sandbox, job);
   bool ahead = job->pidfd >= 0;
+  sbx_engine_prepare(engine, &layers, sandbox->ahead, inside_of(job, sandbox));
   rc = await_start(job, request, sandbox->layers.namespaces, err);
   if (rc < 0 && job->lost && ahead) return OUTDATED;
   return rc < 0 ? REFUSED : STARTED;

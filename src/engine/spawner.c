@@ -153,9 +153,17 @@ static int send_offer(const struct sbx_spare *spare) {
 
 /* Made while the command before it runs. Once offered it is the host's: it ends when the host lets
  * go of its socket, or by itself. */
-static void make_spare(struct spawner *spawner, const struct sbx_layers *layers, sbx_plan *inside) {
+static void make_spare(struct spawner *spawner, const struct sbx_layers *layers, sbx_plan *ahead,
+                       sbx_plan *inside) {
+  struct sbx_launch launch = {.head = {.layers = *layers},
+                              .host = spawner->host,
+                              .null = spawner->null,
+                              .lease = spawner->lease,
+                              .ahead = ahead,
+                              .inside = inside,
+                              .signals_ready = true};
   struct sbx_spare spare;
-  pid_t pid = sbx_spare_make(&spare, layers, inside, spawner->host, spawner->null, spawner->lease);
+  pid_t pid = sbx_spare_make(&spare, &launch);
   if (pid < 0) return;
   if (remember(spawner, pid, "") == 0)
     send_offer(&spare);
@@ -167,15 +175,19 @@ static void make_spare(struct spawner *spawner, const struct sbx_layers *layers,
 static bool is_order(const struct sbx_received *received, struct sbx_wire_spare *order) {
   if (received->truncated || received->nfds > 0 || received->size < sizeof *order) return false;
   memcpy(order, received->bytes, sizeof *order);
-  return order->magic == SBX_WIRE_SPARE &&
-         received->size == sizeof *order + order->layers.inside_size;
+  size_t plans = (size_t)order->layers.ahead_size + order->layers.inside_size;
+  return order->magic == SBX_WIRE_SPARE && received->size == sizeof *order + plans;
 }
 
 static void serve_order(struct spawner *spawner, const struct sbx_received *received,
                         const struct sbx_wire_spare *order) {
+  const struct sbx_layers *layers = &order->layers;
   const char *bytes = received->bytes + sizeof *order;
-  sbx_plan *inside = sbx_plan_from_bytes(bytes, order->layers.inside_size, NULL);
-  if (inside) make_spare(spawner, &order->layers, inside);
+  bool whole = layers->inside_size > 0;
+  sbx_plan *ahead = sbx_plan_from_bytes(bytes, layers->ahead_size, NULL), *inside = NULL;
+  if (whole) inside = sbx_plan_from_bytes(bytes + layers->ahead_size, layers->inside_size, NULL);
+  if (ahead && (inside || !whole)) make_spare(spawner, layers, ahead, inside);
+  sbx_plan_free(ahead);
   sbx_plan_free(inside);
 }
 

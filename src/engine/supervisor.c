@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -236,6 +237,7 @@ static _Noreturn void finish(struct supervisor *s) {
     s->ended_ns = sbx_now();
   }
   send_end(s, SBX_REPORT_DONE, !gone);
+  sched_yield(); /* whom it woke need not wait until the namespaces are taken down */
   _exit(0);
 }
 
@@ -338,7 +340,10 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
                          .linger_ns = SBX_NEVER};
   prctl(PR_SET_NAME, "sbx-supervisor", 0, 0, 0);
   set_up(&s, sbx_setup_early);
+  bool policy_known = launch->inside != NULL;
+  if (policy_known) set_up(&s, sbx_setup_inside);
   if (launch->request_socket) sbx_spare_await(launch);
+  if (!policy_known) set_up(&s, sbx_setup_inside);
   set_up(&s, sbx_setup_late);
   start_command(&s);
   for (;;) {

@@ -17,7 +17,8 @@ struct entry {
   int clone; /* what will be attached; -1: nothing yet */
 };
 
-struct view {
+struct making {
+  struct sbx_view *view;
   struct entry *list;
   size_t count;
   int hidden; /* the first hidden directory: the others are copies of its mount */
@@ -32,6 +33,13 @@ static bool is_same(int fd, uint64_t dev, uint64_t ino) {
   return false;
 }
 
+/* The very file that the plan was compiled with; ino 0: whatever is there. */
+static int open_same(const char *path, uint64_t dev, uint64_t ino) {
+  int fd = sbx_path_open(path);
+  if (fd >= 0 && !is_same(fd, dev, ino)) sbx_fd_close(&fd);
+  return fd;
+}
+
 /* ---- first: copies of what will be covered, while nothing is yet ---- */
 
 /* What is only made read-only is still to be seen by then, and is copied in its turn. */
@@ -39,75 +47,95 @@ static bool is_copied_late(const struct sbx_mount_record *record) {
   return record->op == SBX_MOUNT_BIND && !(record->flags & (SBX_MOUNT_WRITABLE | SBX_MOUNT_ONTO));
 }
 
-static int copy(struct entry *entry, const char *path, uint64_t dev, uint64_t ino) {
+static int copy(struct entry *entry, const char *path) {
   int at = sbx_path_open(path);
   if (at < 0) return -1;
-  if (is_same(at, dev, ino)) entry->clone = sbx_mount_clone(at);
+  entry->clone = sbx_mount_clone(at);
   sbx_fd_close(&at);
   return entry->clone < 0 ? -1 : 0;
 }
 
-static int collect(struct entry *entry) {
+/* A mount that the host has read-only stays so: as root it could be made writable here. */
+static bool may_be_written(const struct sbx_view *view, int at) {
+  if (view->sealed) return !sbx_mounts_have(&view->read_only, sbx_mount_id(at));
+  return !sbx_mount_is_read_only(at);
+}
+
+static int copy_bind(const struct sbx_view *view, struct entry *entry) {
   const struct sbx_mount_record *record = entry->record;
-  switch (record->op) {
-  case SBX_MOUNT_BIND:
-    if (is_copied_late(record)) return 0;
-    if (copy(entry, entry->path, record->dev, record->ino) < 0) return -1;
-    return sbx_mount_limit(entry->clone, record->flags & SBX_MOUNT_WRITABLE);
-  case SBX_MOUNT_DEVICE:
-    return copy(entry, entry->path, 0, 0) < 0 ? -1 : sbx_mount_tame(entry->clone);
+  int at = open_same(entry->path, record->dev, record->ino), rc = -1;
+  if (at < 0) return -1;
+  bool writable = record->flags & SBX_MOUNT_WRITABLE && may_be_written(view, at);
+  entry->clone = sbx_mount_clone(at);
+  if (entry->clone >= 0) rc = sbx_mount_limit(entry->clone, writable);
+  sbx_fd_close(&at);
+  return rc;
+}
+
+static int collect(const struct sbx_view *view, struct entry *entry) {
+  switch (entry->record->op) {
+  case SBX_MOUNT_BIND: return is_copied_late(entry->record) ? 0 : copy_bind(view, entry);
+  case SBX_MOUNT_DEVICE: return copy(entry, entry->path) < 0 ? -1 : sbx_mount_tame(entry->clone);
   case SBX_MOUNT_HIDE:
     if (!*entry->other) return 0;
-    return copy(entry, entry->other, 0, 0) < 0 ? -1 : sbx_mount_bar(entry->clone);
+    return copy(entry, entry->other) < 0 ? -1 : sbx_mount_bar(entry->clone);
   default: return 0;
   }
 }
 
 /* ---- then: one after the other ---- */
 
-static int attach(struct entry *entry) {
+/* Onto what an earlier entry made, or onto the very file that the plan was compiled with. */
+static int open_target(const struct entry *entry) {
   const struct sbx_mount_record *record = entry->record;
-  bool anything = record->flags & SBX_MOUNT_ONTO || record->op == SBX_MOUNT_DEVICE;
-  int target = sbx_path_open(entry->path), rc = -1;
+  return open_same(entry->path, record->dev, record->flags & SBX_MOUNT_ONTO ? 0 : record->ino);
+}
+
+static int attach(int clone, const struct entry *entry) {
+  int target = open_target(entry);
   if (target < 0) return -1;
-  if (anything || is_same(target, record->dev, record->ino))
-    rc = sbx_mount_attach(entry->clone, target);
+  int rc = sbx_mount_attach(clone, target);
   sbx_fd_close(&target);
-  sbx_fd_close(&entry->clone);
   return rc;
 }
 
 static int make_read_only(struct entry *entry) {
-  const struct sbx_mount_record *record = entry->record;
-  int at = sbx_path_open(entry->path), rc = -1;
+  int at = open_target(entry), rc = -1;
   if (at < 0) return -1;
-  if (is_same(at, record->dev, record->ino)) entry->clone = sbx_mount_clone(at);
+  entry->clone = sbx_mount_clone(at);
   if (entry->clone >= 0 && sbx_mount_limit(entry->clone, false) == 0)
     rc = sbx_mount_attach(entry->clone, at);
   sbx_fd_close(&at);
-  sbx_fd_close(&entry->clone);
   return rc;
 }
 
 static int mount_over(const struct entry *entry, int (*mount_new)(int target, uint32_t mode)) {
-  int target = sbx_path_open(entry->path), rc = -1;
+  int target = open_target(entry);
   if (target < 0) return -1;
-  if (is_same(target, entry->record->dev, entry->record->ino))
-    rc = mount_new(target, entry->record->mode);
+  int rc = mount_new(target, entry->record->mode);
   sbx_fd_close(&target);
   return rc;
 }
 
 /* One empty file system serves all hidden directories. */
-static int hide_directory(struct view *view, struct entry *entry) {
-  if (view->hidden >= 0) {
-    entry->clone = sbx_mount_clone(view->hidden);
-    return entry->clone < 0 ? -1 : attach(entry);
+static int hide_directory(struct making *making, struct entry *entry) {
+  if (making->hidden >= 0) {
+    entry->clone = sbx_mount_clone(making->hidden);
+    return entry->clone < 0 ? -1 : attach(entry->clone, entry);
   }
   if (mount_over(entry, sbx_mount_tmpfs) < 0) return -1;
   if (sbx_mount_seal(entry->path, false) < 0) return -1;
-  view->hidden = sbx_path_open(entry->path);
-  return view->hidden < 0 ? -1 : 0;
+  making->hidden = sbx_path_open(entry->path);
+  return making->hidden < 0 ? -1 : 0;
+}
+
+/* Which mounts are read-only by the host's will can't be told any more once all are. */
+static int seal(struct sbx_view *view, const struct entry *entry) {
+  bool whole = entry->record->flags & SBX_MOUNT_RECURSIVE;
+  if (whole && sbx_mounts_read_only(&view->read_only) < 0) return -1;
+  if (sbx_mount_seal(entry->path, whole) < 0) return -1;
+  view->sealed = view->sealed || whole;
+  return 0;
 }
 
 /* The directory that holds a path, and the last name. */
@@ -150,15 +178,16 @@ static int devpts(int target, uint32_t mode) {
   return sbx_mount_devpts(target);
 }
 
-static int apply(struct view *view, struct entry *entry) {
+static int apply(struct making *making, struct entry *entry) {
   switch (entry->record->op) {
-  case SBX_MOUNT_SEAL:
-    return sbx_mount_seal(entry->path, entry->record->flags & SBX_MOUNT_RECURSIVE);
-  case SBX_MOUNT_BIND: return is_copied_late(entry->record) ? make_read_only(entry) : attach(entry);
-  case SBX_MOUNT_HIDE: return entry->clone >= 0 ? attach(entry) : hide_directory(view, entry);
+  case SBX_MOUNT_SEAL: return seal(making->view, entry);
+  case SBX_MOUNT_BIND:
+    return is_copied_late(entry->record) ? make_read_only(entry) : attach(entry->clone, entry);
+  case SBX_MOUNT_HIDE:
+    return entry->clone >= 0 ? attach(entry->clone, entry) : hide_directory(making, entry);
   case SBX_MOUNT_TMPFS: return mount_over(entry, sbx_mount_tmpfs);
   case SBX_MOUNT_DEVPTS: return mount_over(entry, devpts);
-  case SBX_MOUNT_DEVICE: return make(entry) < 0 ? -1 : attach(entry);
+  case SBX_MOUNT_DEVICE: return make(entry) < 0 ? -1 : attach(entry->clone, entry);
   default: return make(entry);
   }
 }
@@ -173,22 +202,24 @@ static size_t count_mounts(const sbx_plan *plan) {
   return count;
 }
 
-static void read_entries(struct view *view, const sbx_plan *plan) {
+static void read_entries(struct making *making, const sbx_plan *plan) {
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *header;
   while ((header = sbx_plan_next(&cursor))) {
     if (header->type != SBX_RECORD_MOUNT) continue;
-    struct entry *entry = &view->list[view->count++];
+    struct entry *entry = &making->list[making->count++];
     *entry = (struct entry){sbx_record_payload(header), sbx_mount_path(header),
                             sbx_mount_other(header), -1};
   }
 }
 
-static int run(struct view *view, struct sbx_view_failure *failure) {
+static int run(struct making *making, struct sbx_view_failure *failure) {
   for (int pass = 0; pass < 2; pass++) {
-    for (size_t i = 0; i < view->count; i++) {
-      struct entry *entry = &view->list[i];
-      if ((pass == 0 ? collect(entry) : apply(view, entry)) == 0) continue;
+    for (size_t i = 0; i < making->count; i++) {
+      struct entry *entry = &making->list[i];
+      int rc = pass == 0 ? collect(making->view, entry) : apply(making, entry);
+      if (pass == 1) sbx_fd_close(&entry->clone);
+      if (rc == 0) continue;
       uint32_t op = entry->record->op;
       failure->path = entry->path;
       failure->named = op == SBX_MOUNT_BIND || op == SBX_MOUNT_HIDE;
@@ -198,18 +229,18 @@ static int run(struct view *view, struct sbx_view_failure *failure) {
   return 0;
 }
 
-int sbx_view_make(const sbx_plan *plan, struct sbx_view_failure *failure) {
-  struct view view = {.hidden = -1};
+int sbx_view_make(struct sbx_view *view, const sbx_plan *plan, struct sbx_view_failure *failure) {
+  struct making making = {.view = view, .hidden = -1};
   size_t count = count_mounts(plan);
   *failure = (struct sbx_view_failure){.path = ""};
   if (count == 0) return 0;
-  view.list = calloc(count, sizeof *view.list);
-  if (!view.list) return -1;
-  read_entries(&view, plan);
-  int rc = run(&view, failure);
-  for (size_t i = 0; i < view.count; i++) sbx_fd_close(&view.list[i].clone);
-  sbx_fd_close(&view.hidden);
-  free(view.list);
+  making.list = calloc(count, sizeof *making.list);
+  if (!making.list) return -1;
+  read_entries(&making, plan);
+  int rc = run(&making, failure);
+  for (size_t i = 0; i < making.count; i++) sbx_fd_close(&making.list[i].clone);
+  sbx_fd_close(&making.hidden);
+  free(making.list);
   return rc;
 }
 
@@ -217,9 +248,9 @@ int sbx_view_make(const sbx_plan *plan, struct sbx_view_failure *failure) {
 
 static int add_rule(int ruleset, const struct sbx_record_header *header) {
   const struct sbx_rule_record *rule = sbx_record_payload(header);
-  int fd = sbx_path_open(sbx_record_string(header, sizeof *rule)), rc = -1;
+  int fd = open_same(sbx_record_string(header, sizeof *rule), rule->dev, rule->ino);
   if (fd < 0) return -1;
-  if (is_same(fd, rule->dev, rule->ino)) rc = sbx_landlock_allow(ruleset, fd, rule->access);
+  int rc = sbx_landlock_allow(ruleset, fd, rule->access);
   sbx_fd_close(&fd);
   return rc;
 }

@@ -10,6 +10,8 @@
 #include "engine/wire.h"
 #include "layers/descriptors.h"
 
+/* No offer takes longer; one that can't be made never comes. */
+#define OFFER_MS 3
 /* A spare is not used in the last moments of its wait. */
 #define AGE_MS (SBX_SPARE_MS - 5000)
 /* An order is one message. */
@@ -29,6 +31,9 @@ static void drop(struct sbx_warm *warm, int64_t made_before_ns) {
 void sbx_warm_close(struct sbx_warm *warm) {
   drop(warm, SBX_NEVER);
   sbx_fd_close(&warm->mounts);
+  sbx_plan_free(warm->expected_plan);
+  warm->expected_plan = NULL;
+  warm->pending = 0;
 }
 
 /* A mount made on the host since would be missing in a spare's namespace: poll(2) on mountinfo
@@ -75,6 +80,7 @@ static bool take_offer(struct sbx_warm *warm, int spawner) {
       .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
   ssize_t size = recvmsg(spawner, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (size <= 0) return false;
+  if (warm->pending > 0) warm->pending--;
   if (!take_descriptors(&msg, fds)) return true;
   struct sbx_spare spare = {
       .socket = fds[0], .pidfd = fds[1], .made_ns = offer.made_ns, .layers = offer.layers};
@@ -94,28 +100,80 @@ void sbx_warm_collect(struct sbx_warm *warm, int spawner) {
   drop(warm, warm->changed_ns);
 }
 
-struct sbx_spare *sbx_warm_find(struct sbx_warm *warm, const struct sbx_layers *layers) {
+static struct sbx_spare *find(struct sbx_warm *warm, const struct sbx_layers *layers) {
   for (size_t i = 0; i < SBX_WARM_SPARES; i++)
     if (warm->spares[i].socket >= 0 && sbx_spare_same(&warm->spares[i].layers, layers))
       return &warm->spares[i];
   return NULL;
 }
 
-static bool seen_before(struct sbx_warm *warm, const struct sbx_layers *layers) {
-  for (size_t i = 0; i < SBX_WARM_KINDS && i < warm->nseen; i++)
-    if (sbx_spare_same(&warm->seen[i], layers)) return true;
-  warm->seen[warm->nseen++ % SBX_WARM_KINDS] = *layers;
+static struct sbx_spare *find_either(struct sbx_warm *warm, const struct sbx_layers *layers) {
+  struct sbx_layers shared = sbx_spare_shared(layers);
+  struct sbx_spare *whole = find(warm, layers);
+  return whole ? whole : find(warm, &shared);
+}
+
+/* False when no further one is to be waited for. */
+static bool await_offer(struct sbx_warm *warm, int spawner) {
+  struct pollfd fd = {spawner, POLLIN, 0};
+  unsigned pending = warm->pending;
+  if (pending > 0 && poll(&fd, 1, OFFER_MS) > 0) sbx_warm_collect(warm, spawner);
+  if (warm->pending == pending) warm->pending = 0;
+  return warm->pending != pending;
+}
+
+struct sbx_spare *sbx_warm_find(struct sbx_warm *warm, int spawner,
+                                const struct sbx_layers *layers) {
+  if (layers->kill == SBX_KILL_CGROUP) return NULL;
+  struct sbx_spare *spare = find_either(warm, layers);
+  while (!spare && await_offer(warm, spawner)) spare = find_either(warm, layers);
+  return spare;
+}
+
+static bool seen_before(struct sbx_kinds *kinds, const struct sbx_layers *layers) {
+  for (size_t i = 0; i < SBX_WARM_KINDS && i < kinds->count; i++)
+    if (sbx_spare_same(&kinds->list[i], layers)) return true;
+  kinds->list[kinds->count++ % SBX_WARM_KINDS] = *layers;
   return false;
 }
 
-void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
-                    const sbx_plan *inside) {
+static void order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
+                  const sbx_plan *ahead, const sbx_plan *inside) {
   struct sbx_wire_spare order = {.magic = SBX_WIRE_SPARE, .layers = *layers};
+  struct iovec iov[3] = {{&order, sizeof order}};
+  struct msghdr msg = {.msg_iov = iov, .msg_iovlen = inside ? 3 : 2};
+  iov[1].iov_base = (void *)sbx_plan_bytes(ahead, &iov[1].iov_len);
+  if (inside) iov[2].iov_base = (void *)sbx_plan_bytes(inside, &iov[2].iov_len);
+  if (sendmsg(spawner, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) warm->pending++;
+}
+
+static void expect(struct sbx_warm *warm, const struct sbx_layers *shared, const sbx_plan *ahead) {
   size_t size;
-  const void *bytes = sbx_plan_bytes(inside, &size);
-  if (layers->kill == SBX_KILL_CGROUP || size > INSIDE_MAX || !seen_before(warm, layers)) return;
-  if (sbx_warm_find(warm, layers)) return;
-  struct iovec iov[2] = {{&order, sizeof order}, {(void *)bytes, size}};
-  struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
-  sendmsg(spawner, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+  const void *bytes = sbx_plan_bytes(ahead, &size);
+  if (warm->expected_plan && sbx_spare_same(&warm->expected, shared)) return;
+  sbx_plan_free(warm->expected_plan);
+  warm->expected = *shared;
+  warm->expected_plan = sbx_plan_from_bytes(bytes, size, NULL);
+}
+
+void sbx_warm_expect(struct sbx_warm *warm, int spawner) {
+  if (!warm->expected_plan) return;
+  sbx_warm_collect(warm, spawner);
+  for (size_t i = 0; i < SBX_WARM_SPARES; i++)
+    if (warm->spares[i].socket >= 0) return;
+  if (warm->pending == 0) order(warm, spawner, &warm->expected, warm->expected_plan, NULL);
+}
+
+void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
+                    const sbx_plan *ahead, const sbx_plan *inside) {
+  struct sbx_layers shared = sbx_spare_shared(layers);
+  struct sbx_cursor cursor = sbx_plan_cursor(ahead);
+  if (layers->kill == SBX_KILL_CGROUP) return;
+  if ((size_t)layers->ahead_size + layers->inside_size > INSIDE_MAX) return;
+  if (seen_before(&warm->whole, layers) && !find(warm, layers))
+    order(warm, spawner, layers, ahead, inside);
+  if (!sbx_plan_next(&cursor)) return; /* nothing that others share */
+  expect(warm, &shared, ahead);
+  if (seen_before(&warm->shared, &shared) && !find(warm, &shared))
+    order(warm, spawner, &shared, ahead, NULL);
 }

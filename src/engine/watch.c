@@ -34,12 +34,21 @@ static size_t count_in(const sbx_plan *plan) {
 #define EVENTS_AROUND (EVENTS_ABOVE | IN_MOVED_FROM | IN_MOVED_TO)
 
 /* Who may not read a directory can't watch it, and the mount is held all the same. */
-static int add_above(int fd, const char *path, uint32_t events) {
+static int watch_above(int fd, const char *above, uint32_t events) {
+  int rc = above ? inotify_add_watch(fd, above, events) : -1;
+  return rc < 0 && errno != EACCES ? -1 : 0;
+}
+
+/* Names that lie in one directory come one after the other: it is watched once. */
+static int add_above(struct sbx_watch *watch, const char *path, uint32_t events) {
   const char *slash = strrchr(path, '/');
   char *above = strndup(path, slash > path ? (size_t)(slash - path) : 1);
-  int rc = above ? inotify_add_watch(fd, above, events) : -1;
-  free(above);
-  return rc < 0 && errno != EACCES ? -1 : 0;
+  bool again = above && watch->above && strcmp(above, watch->above) == 0;
+  int rc = again && events == watch->above_events ? 0 : watch_above(watch->fd, above, events);
+  free(watch->above);
+  watch->above = above;
+  watch->above_events = events;
+  return rc;
 }
 
 /* The very file that the plan was made with: another may have been put there since. */
@@ -51,7 +60,7 @@ static bool is_same(const struct sbx_mount_record *record, const struct stat *st
 
 static int add_hidden(struct sbx_watch *watch, const char *path) {
   struct stat st;
-  if (add_above(watch->fd, path, EVENTS_AROUND) < 0) return -1;
+  if (add_above(watch, path, EVENTS_AROUND) < 0) return -1;
   if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
   watch->list[watch->count++] = (struct sbx_watched){path, st.st_dev, st.st_ino, -1};
   return 0;
@@ -63,7 +72,7 @@ static int add(struct sbx_watch *watch, const struct sbx_record_header *header) 
   const char *path = watch->lost = sbx_mount_path(header);
   if (record->op != SBX_MOUNT_BIND) return add_hidden(watch, path);
   int number = inotify_add_watch(watch->fd, path, EVENTS);
-  if (number < 0 || add_above(watch->fd, path, EVENTS_ABOVE) < 0) return -1;
+  if (number < 0 || add_above(watch, path, EVENTS_ABOVE) < 0) return -1;
   if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
   if (!is_same(record, &st)) return -1;
   watch->list[watch->count++] = (struct sbx_watched){path, st.st_dev, st.st_ino, number};
@@ -85,7 +94,10 @@ int sbx_watch_open(struct sbx_watch *watch, const sbx_plan *plan) {
   watch->list = malloc(count * sizeof *watch->list);
   watch->fd = sbx_fd_high(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (!watch->list || watch->fd < 0) return -1;
-  return add_all(watch, plan);
+  int rc = add_all(watch, plan);
+  free(watch->above);
+  watch->above = NULL;
+  return rc;
 }
 
 static bool is_there(const struct sbx_watched *one) {

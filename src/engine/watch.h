@@ -18,6 +18,8 @@ struct sbx_watch {
   struct sbx_watched *list;
   size_t count;
   const char *lost; /* the path that could not be watched */
+  char *above;      /* while it is opened: the directory that was watched last, and for what */
+  uint32_t above_events;
 };
 
 /* The entries with SBX_MOUNT_WATCHED of a plan, as they are now: 0, or -1, errno and lost. */

@@ -17,12 +17,12 @@ struct sbx_wire_head {
   /* which descriptors come along, in this order, after control, stdout and stderr */
   uint8_t has_stdin, has_ruleset, blob_in_memfd, reserved;
 };
-/* The blob: filter instructions, the plan of what is made inside, then NUL-terminated strings:
+/* The blob: filter instructions, the two plans of what is made inside, then NUL-terminated strings:
  * argv, env, candidates, cwd, cgroup */
 
 /* Spares: the host orders one from the spawner, which offers it when it is made, with the socket
- * that takes its request and a pidfd of it. Both messages are this; in an order the plan of
- * what is made inside follows. */
+ * that takes its request and a pidfd of it. Both messages are this; in an order the plans of
+ * what is made inside follow; inside_size 0: only the first, for any policy that shares it. */
 #define SBX_WIRE_SPARE 0x73786273u
 
 struct sbx_wire_spare {

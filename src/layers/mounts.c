@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -58,17 +61,50 @@ static int change(int at, const char *path, unsigned flags, uint64_t set, uint64
   return (int)syscall(SYS_mount_setattr, at, path, flags, &attributes, sizeof attributes);
 }
 
-/* A mount that the host has read-only stays so: as root it could be made writable here. */
-static bool is_read_only(int clone) {
+bool sbx_mount_is_read_only(int at) {
   struct statvfs st;
-  return fstatvfs(clone, &st) < 0 || st.f_flag & ST_RDONLY;
+  return fstatvfs(at, &st) < 0 || st.f_flag & ST_RDONLY;
+}
+
+uint64_t sbx_mount_id(int at) {
+  struct statx st = {0};
+  if (statx(at, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0) return 0;
+  return st.stx_mask & STATX_MNT_ID ? st.stx_mnt_id : 0;
+}
+
+static int add_id(struct sbx_read_only_mounts *mounts, uint64_t id) {
+  uint64_t *ids = realloc(mounts->ids, (mounts->count + 1) * sizeof *ids);
+  if (!ids) return -1;
+  mounts->ids = ids;
+  ids[mounts->count++] = id;
+  return 0;
+}
+
+int sbx_mounts_read_only(struct sbx_read_only_mounts *mounts) {
+  FILE *file = fopen("/proc/self/mountinfo", "re");
+  char *line = NULL, options[4];
+  size_t room = 0;
+  int rc = file ? 0 : -1;
+  while (rc == 0 && getline(&line, &room, file) > 0) {
+    unsigned long long id;
+    if (sscanf(line, "%llu %*s %*s %*s %*s %3[^ ,]", &id, options) != 2) rc = -1;
+    if (rc == 0 && strcmp(options, "ro") == 0) rc = add_id(mounts, id);
+  }
+  free(line);
+  if (file) fclose(file);
+  return rc;
+}
+
+bool sbx_mounts_have(const struct sbx_read_only_mounts *mounts, uint64_t id) {
+  for (size_t i = 0; i < mounts->count; i++)
+    if (mounts->ids[i] == id) return true;
+  return id == 0;
 }
 
 int sbx_mount_limit(int clone, bool writable) {
-  bool reopen = writable && !is_read_only(clone);
   unsigned flags = AT_EMPTY_PATH | WHOLE_TREE;
   if (change(clone, "", flags, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV, 0) < 0) return -1;
-  return reopen ? change(clone, "", AT_EMPTY_PATH, 0, ATTR_RDONLY) : 0;
+  return writable ? change(clone, "", AT_EMPTY_PATH, 0, ATTR_RDONLY) : 0;
 }
 
 int sbx_mount_bar(int clone) {

@@ -4,17 +4,31 @@
 #define SBX_MOUNTS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 int sbx_mounts_private(void); /* nothing propagates in or out */
 int sbx_mounts_proc(void);    /* a /proc of the job's own PID namespace */
 
+/* Ids of mounts. */
+struct sbx_read_only_mounts {
+  uint64_t *ids;
+  size_t count;
+};
+
+/* Those of this namespace that are read-only now (proc_pid_mountinfo(5)). 0, or -1 and errno. */
+int sbx_mounts_read_only(struct sbx_read_only_mounts *mounts);
+/* An id that is not known (0) is among them. */
+bool sbx_mounts_have(const struct sbx_read_only_mounts *mounts, uint64_t id);
+uint64_t sbx_mount_id(int at); /* of the mount that an open path lies in; 0: not known */
+bool sbx_mount_is_read_only(int at);
+
 /* O_PATH, of the file itself where it is a link. -1 and errno. */
 int sbx_path_open(const char *path);
 /* A copy of what is mounted at an open path and below, attached nowhere. -1 and errno. */
 int sbx_mount_clone(int at);
-/* The copy nosuid, nodev and read-only; writable: its top can be written if the original could. */
+/* The copy nosuid, nodev and read-only; writable: but for its top. */
 int sbx_mount_limit(int clone, bool writable);
 /* The copy without any access to the device that it is. */
 int sbx_mount_bar(int clone);

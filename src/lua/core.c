@@ -139,6 +139,13 @@ static int core_spawn(lua_State *L) {
   return *box ? 1 : sbx_lua_failure(L, &err);
 }
 
+/* core.expect(): a command comes soon; what can be made ahead for it is begun */
+static int core_expect(lua_State *L) {
+  const struct state *state = state_of(L);
+  if (state->engine) sbx_engine_expect(state->engine);
+  return 0;
+}
+
 static int push_words(lua_State *L) {
   char **argv = lua_touserdata(L, 1);
   lua_newtable(L);
@@ -166,17 +173,13 @@ static int core_helper_argv(lua_State *L) {
   return rc == LUA_OK ? 1 : lua_error(L);
 }
 
-static const luaL_Reg functions[] = {{"sandbox", sbx_lua_sandbox},
-                                     {"spawn", core_spawn},
-                                     {"helper_argv", core_helper_argv},
-                                     {"helper_path", core_helper_path},
-                                     {"use_helper", core_use_helper},
-                                     {"in_process", core_in_process},
-                                     {"module_dir", core_module_dir},
-                                     {"world", sbx_lua_world},
-                                     {"probe", sbx_lua_probe},
-                                     {"cgroup", sbx_lua_cgroup},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"sandbox", sbx_lua_sandbox},      {"spawn", core_spawn},
+    {"expect", core_expect},           {"helper_argv", core_helper_argv},
+    {"helper_path", core_helper_path}, {"use_helper", core_use_helper},
+    {"in_process", core_in_process},   {"module_dir", core_module_dir},
+    {"world", sbx_lua_world},          {"probe", sbx_lua_probe},
+    {"cgroup", sbx_lua_cgroup},        {NULL, NULL}};
 
 static void open_state(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, STATE) == LUA_TNIL) {

@@ -227,11 +227,9 @@ static uint32_t mount_flags(lua_State *L, int entry) {
   static const struct {
     const char *name;
     uint32_t bit;
-  } names[] = {{"write", SBX_MOUNT_WRITABLE},
-               {"recursive", SBX_MOUNT_RECURSIVE},
-               {"watch", SBX_MOUNT_WATCHED},
-               {"placeholder", SBX_MOUNT_PLACEHOLDER},
-               {"onto", SBX_MOUNT_ONTO}};
+  } names[] = {{"write", SBX_MOUNT_WRITABLE}, {"recursive", SBX_MOUNT_RECURSIVE},
+               {"watch", SBX_MOUNT_WATCHED},  {"placeholder", SBX_MOUNT_PLACEHOLDER},
+               {"onto", SBX_MOUNT_ONTO},      {"ahead", SBX_MOUNT_AHEAD}};
   uint32_t bits = 0;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (is_true(L, entry, names[i].name)) bits |= names[i].bit;

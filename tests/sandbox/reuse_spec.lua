@@ -46,6 +46,17 @@ describe("what a kept sandbox rests on", function()
     return text
   end
 
+  -- Its mounts are its own.
+  local function mounting_host(code)
+    if not support.is_root then pending("only root can mount") end
+    support.write(place.dir .. "/inner.lua", PRELUDE .. code .. "\nprint('end.')")
+    local text = support.output(("cd %s; LUA_PATH=%s LUA_CPATH=%s unshare -m --propagation private "
+      .. "lua5.4 ../inner.lua %s 2>&1"):format(place.work, support.quote(package.path),
+                                               support.quote(package.cpath),
+                                               support.quote(support.module("sbxhost"))))
+    assert.equal("end.\n", text)
+  end
+
   local function read(path) return support.read(place.dir .. "/" .. path) end
 
   test("a root that is replaced by another directory", function()
@@ -194,42 +205,52 @@ describe("what a kept sandbox rests on", function()
   end)
 
   test("a mount that is made over a root", function()
-    if not support.is_root then pending("only root can mount") end
-    local inner = [[
+    mounting_host([[
       policy.writable_roots = { "../out" }
       warm()
       change("mount -t tmpfs none ../out")
       run("echo x >../out/inside; mkdir ../out/.git")
       change("test -e ../out/inside; cp ../out/inside ../seen; umount -l ../out")
-      run("echo x >../out/below")]]
-    support.write(place.dir .. "/inner.lua", PRELUDE .. inner .. "\nprint('end.')")
-    local text = support.output(("cd %s; LUA_PATH=%s LUA_CPATH=%s unshare -m --propagation private "
-      .. "lua5.4 ../inner.lua %s 2>&1"):format(place.work, support.quote(package.path),
-                                               support.quote(package.cpath),
-                                               support.quote(support.module("sbxhost"))))
-    assert.equal("end.\n", text)
+      run("echo x >../out/below")]])
     assert.equal("x\n", read("seen"))
     assert.equal("below\n", scene.becomes(place.out, "below\n"))
   end)
 
   test("a mount that is made below a root, with what it covers", function()
-    if not support.is_root then pending("only root can mount") end
-    local inner = [[
+    mounting_host([[
       policy.writable_roots = { "../out" }
       change("mkdir ../out/sub")
       warm()
       change("mount -t tmpfs none ../out/sub")
       run("echo x >../out/sub/inside")
       change("cp -r ../out/sub ../seen; umount -l ../out/sub")
-      run("echo x >../out/sub/below")]]
-    support.write(place.dir .. "/inner.lua", PRELUDE .. inner .. "\nprint('end.')")
-    local text = support.output(("cd %s; LUA_PATH=%s LUA_CPATH=%s unshare -m --propagation private "
-      .. "lua5.4 ../inner.lua %s 2>&1"):format(place.work, support.quote(package.path),
-                                               support.quote(package.cpath),
-                                               support.quote(support.module("sbxhost"))))
-    assert.equal("end.\n", text)
+      run("echo x >../out/sub/below")]])
     assert.is_nil(read("seen/inside")) -- a mount in a root is writable only where it is listed
     assert.equal("x\n", read("out/sub/below"))
+  end)
+
+  -- What is ready for a policy that has not been seen before has all of the tree read-only by then.
+  test("mounts that the host has read-only, under another policy than the last", function()
+    mounting_host([[
+      change("mkdir ../ro ../fs ../rw; for d in ../ro ../fs ../rw; do mount -t tmpfs none $d; done")
+      change("mount -o remount,bind,ro ../ro; mount -o remount,ro ../fs")
+      warm()
+      policy.writable_roots = { "../ro", "../fs", "../rw" }
+      run("for d in ../ro ../fs ../rw; do echo x >$d/inside; done")
+      change("cd ..; for d in ro fs rw; do test ! -e $d/inside || echo $d >>seen; done")]])
+    assert.equal("rw\n", read("seen"))
+  end)
+
+  test("the policy of the last command, for another", function()
+    host([[
+      policy.writable_roots = { "../out" }
+      warm()
+      policy.writable_roots, policy.deny_read = {}, { "secret" }
+      change("echo x >secret")
+      run("echo x >../out/wrong; cat secret >copy; echo x >right")]])
+    assert.is_nil(read("out/wrong"))
+    assert.equal("", support.read(place.work .. "/copy"))
+    assert.equal("x\n", support.read(place.work .. "/right"))
   end)
 
   test("the host's umask, limits, groups and cwd", function()

@@ -93,7 +93,7 @@ end)
 describe("the contained tier's mounts", function()
   it("begin with the whole tree read-only and a /dev of its own", function()
     local list = plan_of({ mode = "read-only" }).alternatives[1].engine.mounts
-    assert.same({ op = "seal", path = "/", recursive = true }, list[1])
+    assert.same({ op = "seal", path = "/", recursive = true, ahead = true }, list[1])
     assert.equal("tmpfs /dev", list[2].op .. " " .. list[2].path)
     assert.equal("seal /dev", list[#list].op .. " " .. list[#list].path)
   end)
