@@ -5,6 +5,7 @@ local addresses = require "sbx.addresses"
 local childenv = require "sbx.childenv"
 local cite = require "sbx.cite"
 local feasible = require "sbx.feasible"
+local lists = require "sbx.lists"
 local options = require "sbx.options"
 local refusals = require "sbx.refusals"
 local sandboxes = require "sbx.sandboxes"
@@ -49,20 +50,13 @@ end
 ---------------------------------------------------------------------------------------------------
 -- Layers
 
-local function contains(list, word)
-  for _, one in ipairs(list or {}) do
-    if one == word then return true end
-  end
-  return false
-end
-
 local function landlock_of(engine)
   local rules = engine.landlock
   if not rules then return nil end
   return {
     abi = rules.abi, rules = #rules.rules, scopes = rules.scope,
-    reads = contains(rules.fs, "read_file"), writes = contains(rules.fs, "write_file"),
-    tcp = contains(rules.net, "connect_tcp"),
+    reads = lists.has(rules.fs, "read_file"), writes = lists.has(rules.fs, "write_file"),
+    tcp = lists.has(rules.net, "connect_tcp"),
   }
 end
 

@@ -2,6 +2,7 @@
 -- checks them; the answer is a message or nothing, and the caller knows whether to throw it.
 
 local errors = require "sbx.errors"
+local lists = require "sbx.lists"
 
 local M = {}
 
@@ -29,9 +30,7 @@ local function sorted(map)
 end
 
 local function one_of(name, word, words)
-  for _, known in ipairs(words) do
-    if word == known then return nil end
-  end
+  if lists.has(words, word) then return nil end
   return errors.unknown("word for " .. name .. ":", word, words)
 end
 

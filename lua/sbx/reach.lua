@@ -3,6 +3,7 @@
 
 local addresses = require "sbx.addresses"
 local cite = require "sbx.cite"
+local lists = require "sbx.lists"
 local refusals = require "sbx.refusals"
 
 local M = {}
@@ -29,25 +30,12 @@ local function make_socket(work, kind)
   return refuse(work, "seccomp", reason)
 end
 
-local function listed(work)
-  for _, entry in ipairs(work.plan.unix_sockets or {}) do
-    if entry.path == work.place then return entry end
-  end
-end
-
-local function has(list, word)
-  for _, known in ipairs(list or {}) do
-    if known == word then return true end
-  end
-  return false
-end
-
 local function abstract(work)
   local scope = (work.engine.landlock or {}).scope
   if work.operation == "bind" then
     return allow(work, "none", "a name of its own can be taken")
   end
-  if has(scope, "abstract_unix_socket") then
+  if lists.has(scope, "abstract_unix_socket") then
     return refuse(work, "landlock", "only abstract sockets of its own can be reached")
   end
   return allow(work, "none", "nothing restricts abstract sockets")
@@ -55,8 +43,8 @@ end
 
 -- Where some are listed, the supervisor connects to them and to no other.
 local function by_list(work)
-  local entry = work.operation == "connect" and listed(work)
-  if entry then
+  local entry = lists.find(work.plan.unix_sockets, "path", work.place)
+  if entry and work.operation == "connect" then
     return { allowed = true, rule = cite.entry(work.policy, "unix_sockets", entry), layer = "none",
              reason = "it is listed" }
   end

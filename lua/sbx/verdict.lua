@@ -5,6 +5,7 @@
 local addresses = require "sbx.addresses"
 local cite = require "sbx.cite"
 local granted = require "sbx.granted"
+local lists = require "sbx.lists"
 local mounted = require "sbx.mounted"
 local paths = require "sbx.paths"
 local reach = require "sbx.reach"
@@ -114,10 +115,8 @@ local function judge_signal(work)
   if (engine.namespaces or {}).pid then
     return said(false, rule, "PID namespace", "no process outside has a number there")
   end
-  for _, scope in ipairs((engine.landlock or {}).scope or {}) do
-    if scope == "signal" then
-      return said(false, rule, "landlock", "only processes of the same sandbox can be signalled")
-    end
+  if lists.has((engine.landlock or {}).scope, "signal") then
+    return said(false, rule, "landlock", "only processes of the same sandbox can be signalled")
   end
   return said(true, rule, "none", "nothing keeps it from the user's other processes")
 end
@@ -125,10 +124,8 @@ end
 local function judge_call(work, call)
   local policy, list = work.policy, work.engine.seccomp
   local rule = refusals.find(list, call)
-  local from = "default: refused system calls"
-  for _, name in ipairs((policy.syscalls or {}).deny or {}) do
-    if name == call then from = cite.field(policy, "syscalls") end
-  end
+  local is_denied = lists.has((policy.syscalls or {}).deny, call)
+  local from = is_denied and cite.field(policy, "syscalls") or "default: refused system calls"
   if rule then
     return said(false, from, "seccomp", tostring(call) .. " gives " .. tostring(rule.errno))
   end
