@@ -1,4 +1,5 @@
--- A rule of a policy in words: where it was written, and what stands there.
+-- A rule of a policy in words: where it was written, and what stands there. And the verdict that
+-- rests on it.
 
 local sources = require "sbx.sources"
 
@@ -39,6 +40,16 @@ function M.entry(policy, field, entry)
   end
   local name = entry.entry or field == "protect" and entry.path:match("[^/]+$") or entry.path
   return at(entry.source, string.format("%s %q", field, name))
+end
+
+--- What whoever judges an operation says of it; verdict.lua adds of what.
+---@param allowed boolean
+---@param rule string
+---@param layer string
+---@param reason string
+---@return sbx.Verdict
+function M.verdict(allowed, rule, layer, reason)
+  return { allowed = allowed, rule = rule, layer = layer, reason = reason }
 end
 
 return M

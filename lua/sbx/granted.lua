@@ -8,6 +8,8 @@ local paths = require "sbx.paths"
 
 local M = {}
 
+local said = cite.verdict
+
 local function remove_right(work)
   return work.type == "directory" and "remove_dir" or "remove_file"
 end
@@ -81,44 +83,37 @@ local function allow(work, path, from)
   local reason = work.reads and "it is among what can be read" or "it can be written"
   local lost = unheld(work, path)
   if lost then reason = reason .. "; the landlock tier can't hold " .. lost end
-  return { allowed = true, rule = origin(work, from), layer = "landlock", reason = reason }
+  return said(true, origin(work, from), "landlock", reason)
 end
 
 local function refuse(work, path)
   if work.reads then
     local denied = covering(work.plan.deny_read, path)
-    return {
-      allowed = false, layer = "landlock",
-      rule = denied and cite.entry(work.policy, "deny_read", denied)
-        or cite.field(work.policy, "readable"),
-      reason = denied and "what lies there can't be read"
-        or "it is not among what readable lists",
-    }
+    if not denied then
+      return said(false, cite.field(work.policy, "readable"), "landlock",
+                  "it is not among what readable lists")
+    end
+    return said(false, cite.entry(work.policy, "deny_read", denied), "landlock",
+                "what lies there can't be read")
   end
   local kept = covering(work.plan.read_only, path)
-  return {
-    allowed = false, layer = "landlock",
-    rule = kept and cite.entry(work.policy, "read_only", kept) or cite.field(work.policy, "mode"),
-    reason = path .. " is in no writable root",
-  }
+  local rule = kept and cite.entry(work.policy, "read_only", kept)
+    or cite.field(work.policy, "mode")
+  return said(false, rule, "landlock", path .. " is in no writable root")
 end
 
 local function open(work)
   local reason = "nothing restricts it"
   local lost = unheld(work, work.place)
   if lost then reason = reason .. "; the landlock tier can't hold " .. lost end
-  return {
-    allowed = true, rule = cite.field(work.policy, "mode"), layer = "none", reason = reason,
-  }
+  return said(true, cite.field(work.policy, "mode"), "none", reason)
 end
 
 local function metadata(work)
   if work.plan.mode == "danger-full-access" then return open(work) end
-  return {
-    allowed = true, rule = cite.field(work.policy, "mode"), layer = "none",
-    reason = "the landlock tier doesn't hold it: plain permissions decide over mode, owner and"
-      .. " times; extended attributes and flags are refused by seccomp",
-  }
+  return said(true, cite.field(work.policy, "mode"), "none",
+              "the landlock tier doesn't hold it: plain permissions decide over mode, owner and"
+              .. " times; extended attributes and flags are refused by seccomp")
 end
 
 --- The verdict for an operation on a file.

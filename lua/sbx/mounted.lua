@@ -10,13 +10,10 @@ local M = {}
 
 local FIELDS, OWN = nearest.FIELDS, nearest.OWN
 local is_free, place_of = nearest.is_free, nearest.place_of
+local said = cite.verdict
 
 ---------------------------------------------------------------------------------------------------
 -- Verdicts
-
-local function said(allowed, rule, layer, reason)
-  return { allowed = allowed, rule = rule, layer = layer, reason = reason }
-end
 
 local function rule_of(work, found)
   if not found.kind then return "default: " .. found.entry.what end

@@ -10,14 +10,16 @@ local M = {}
 
 local STREAM, DATAGRAM = 1, 2
 
+local said = cite.verdict
+
 local function network_rule(work) return cite.field(work.policy, "network") end
 
 local function refuse(work, layer, reason)
-  return { allowed = false, rule = network_rule(work), layer = layer, reason = reason }
+  return said(false, network_rule(work), layer, reason)
 end
 
 local function allow(work, layer, reason)
-  return { allowed = true, rule = network_rule(work), layer = layer, reason = reason }
+  return said(true, network_rule(work), layer, reason)
 end
 
 local function make_socket(work, kind)
@@ -45,8 +47,7 @@ end
 local function by_list(work)
   local entry = lists.find(work.plan.unix_sockets, "path", work.place)
   if entry and work.operation == "connect" then
-    return { allowed = true, rule = cite.entry(work.policy, "unix_sockets", entry), layer = "none",
-             reason = "it is listed" }
+    return said(true, cite.entry(work.policy, "unix_sockets", entry), "none", "it is listed")
   end
   if work.operation ~= "connect" then
     return refuse(work, "seccomp", work.operation .. " gives EPERM where sockets are listed")

@@ -36,9 +36,7 @@ local FILES = {
 local READS = { read = true, execute = true }
 local SOCKETS = { connect = true, bind = true, send = true, socket = true }
 
-local function said(allowed, rule, layer, reason)
-  return { allowed = allowed, rule = rule, layer = layer, reason = reason }
-end
+local said = cite.verdict
 
 ---------------------------------------------------------------------------------------------------
 -- Files
