@@ -60,12 +60,11 @@ function M.hold(o, cwd, env)
   local held
   held, err = sandboxes.get(o, cwd, env, edited)
   if not held then return nil, err end
-  local list = held.plan.alternatives
-  if #list == 1 then return held, 1 end
-  local index, reason = feasible.first(list, held.first, held.ctx.probe, held.ctx.probe.cgroup)
-  if index then return held, index end
-  return errors.fail("sandbox", "no set of layers that the policy allows works on this machine: "
-                     .. tostring(reason))
+  if #held.plan.alternatives == 1 then return held, 1 end
+  local index
+  index, err = feasible.first(held)
+  if not index then return nil, err end
+  return held, index
 end
 
 local function subject_of(operation, subject, cwd)
