@@ -22,12 +22,7 @@ M.LIMITS = { "memory_bytes", "processes", "cpu_ms", "open_files", "file_bytes", 
 
 local check = {}
 
-local function sorted(map)
-  local names = {}
-  for name in pairs(map) do names[#names + 1] = tostring(name) end
-  table.sort(names)
-  return names
-end
+local sorted = lists.names
 
 local function one_of(name, word, words)
   if lists.has(words, word) then return nil end

@@ -1,4 +1,4 @@
--- Looking for something in a list.
+-- Looking for something in a list, and lists of names.
 
 local M = {}
 
@@ -20,6 +20,16 @@ function M.find(list, field, value)
   for _, entry in ipairs(list or {}) do
     if entry[field] == value then return entry end
   end
+end
+
+--- The names of a map, in order.
+---@param map table
+---@return string[]
+function M.names(map)
+  local names = {}
+  for name in pairs(map) do names[#names + 1] = tostring(name) end
+  table.sort(names)
+  return names
 end
 
 return M
