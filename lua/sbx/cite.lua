@@ -42,12 +42,17 @@ function M.entry(policy, field, entry)
   return at(entry.source, string.format("%s %q", field, name))
 end
 
---- What whoever judges an operation says of it; verdict.lua adds of what.
+---@class sbx.Said  a verdict, before verdict.lua adds of what it is
+---@field allowed boolean
+---@field rule string    where the deciding entry was written, and its text
+---@field layer string   what holds it: "landlock", "read-only mount", "seccomp", …; "none"
+---@field reason string
+
 ---@param allowed boolean
 ---@param rule string
 ---@param layer string
 ---@param reason string
----@return sbx.Verdict
+---@return sbx.Said
 function M.verdict(allowed, rule, layer, reason)
   return { allowed = allowed, rule = rule, layer = layer, reason = reason }
 end

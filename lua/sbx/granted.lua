@@ -118,6 +118,7 @@ end
 
 --- The verdict for an operation on a file.
 ---@param work table  {plan, policy, engine, operation, place, parent, type, reads}
+---@return sbx.Said
 function M.judge(work)
   if work.operation == "metadata" then return metadata(work) end
   local rules = work.engine.landlock

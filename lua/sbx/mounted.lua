@@ -175,7 +175,9 @@ local function hidden_on_the_way(work)
 end
 
 --- The verdict for an operation on a file.
----@param work table  {plan, policy, engine, operation, place, parent, type, links, left}
+---@param work table  {plan, policy, engine, operation, place, parent, type, links, left};
+---                   the last two as walk.place gives them
+---@return sbx.Said
 function M.judge(work)
   local found, where = hidden_on_the_way(work)
   if not found then return JUDGES[work.operation](work) end

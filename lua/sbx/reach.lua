@@ -85,6 +85,7 @@ end
 
 --- The verdict for connect, bind, send and socket.
 ---@param work table  with `address` (sbx.Address), `files(operation)`: a verdict for its path
+---@return sbx.Said
 function M.judge(work)
   local address = work.address
   local kind = work.operation == "send" and DATAGRAM or STREAM

@@ -14,11 +14,7 @@ local walk = require "sbx.walk"
 
 local M = {}
 
----@class sbx.Verdict
----@field allowed boolean
----@field rule string    where the deciding entry was written, and its text
----@field layer string   what holds it: "landlock", "read-only mount", "seccomp", …; "none"
----@field reason string
+---@class sbx.Verdict: sbx.Said
 ---@field operation string
 ---@field path string?     as the kernel walks to it
 ---@field address string?
