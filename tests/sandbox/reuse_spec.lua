@@ -5,9 +5,7 @@
 local scene = require "tests.sandbox.scene"
 local support = require "tests.support"
 
-local function test(name, body)
-  it(name, scene.contained and body or function() pending(scene.WEAKER) end)
-end
+local test = scene.test
 
 -- `warm(opts)` runs until supervisors stand ready; `change(line)` is the host's; `run(line)` is
 -- the command's.
