@@ -217,6 +217,16 @@ function Listener:heard()
   return heard
 end
 
+--- Runs `sockets reach` against it in its directory: the answers, and what reached it.
+function Listener:reach(opts)
+  opts.command = { M.program("sockets"), "reach", self.tcp, self.udp, self.directory }
+  opts.cwd = self.directory
+  local r, err = require("sbx").run(opts)
+  assert(r, tostring(err))
+  M.sleep("0.1")
+  return M.answers(r.stdout), self:heard()
+end
+
 function Listener:close() self.pipe:close() end
 
 ---------------------------------------------------------------------------------------------------
@@ -270,6 +280,14 @@ end
 function M.tier()
   local only = os.getenv("SBX_TIER") or ""
   return only ~= "" and only or require("sbx").probe().tiers[1]
+end
+
+--- Whether a result's `sandbox` says that `property` isn't enforced.
+function M.is_missing(sandbox, property)
+  for _, entry in ipairs(sandbox.missing) do
+    if entry.property == property then return true end
+  end
+  return false
 end
 
 M.is_root = M.output("id -u") == "0\n"

@@ -1,4 +1,5 @@
--- A rule of a policy in words: where it was written, and what stands there.
+-- A rule of a policy in words: where it was written, and what stands there. And the verdict that
+-- rests on it.
 
 local sources = require "sbx.sources"
 
@@ -39,6 +40,21 @@ function M.entry(policy, field, entry)
   end
   local name = entry.entry or field == "protect" and entry.path:match("[^/]+$") or entry.path
   return at(entry.source, string.format("%s %q", field, name))
+end
+
+---@class sbx.Said  a verdict, before verdict.lua adds of what it is
+---@field allowed boolean
+---@field rule string    where the deciding entry was written, and its text
+---@field layer string   what holds it: "landlock", "read-only mount", "seccomp", …; "none"
+---@field reason string
+
+---@param allowed boolean
+---@param rule string
+---@param layer string
+---@param reason string
+---@return sbx.Said
+function M.verdict(allowed, rule, layer, reason)
+  return { allowed = allowed, rule = rule, layer = layer, reason = reason }
 end
 
 return M

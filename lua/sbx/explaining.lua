@@ -5,6 +5,7 @@ local addresses = require "sbx.addresses"
 local childenv = require "sbx.childenv"
 local cite = require "sbx.cite"
 local feasible = require "sbx.feasible"
+local lists = require "sbx.lists"
 local options = require "sbx.options"
 local refusals = require "sbx.refusals"
 local sandboxes = require "sbx.sandboxes"
@@ -12,13 +13,6 @@ local surroundings = require "sbx.surroundings"
 local why = require "sbx.why"
 
 local M = {}
-
-local function sorted_names(map)
-  local names = {}
-  for name in pairs(map) do names[#names + 1] = tostring(name) end
-  table.sort(names)
-  return names
-end
 
 ---------------------------------------------------------------------------------------------------
 -- Files
@@ -49,27 +43,20 @@ end
 ---------------------------------------------------------------------------------------------------
 -- Layers
 
-local function contains(list, word)
-  for _, one in ipairs(list or {}) do
-    if one == word then return true end
-  end
-  return false
-end
-
 local function landlock_of(engine)
   local rules = engine.landlock
   if not rules then return nil end
   return {
     abi = rules.abi, rules = #rules.rules, scopes = rules.scope,
-    reads = contains(rules.fs, "read_file"), writes = contains(rules.fs, "write_file"),
-    tcp = contains(rules.net, "connect_tcp"),
+    reads = lists.has(rules.fs, "read_file"), writes = lists.has(rules.fs, "write_file"),
+    tcp = lists.has(rules.net, "connect_tcp"),
   }
 end
 
 -- Families that a stream or datagram socket can be made of.
 local function families_of(list)
   local open = {}
-  for _, name in ipairs(sorted_names(addresses.FAMILIES)) do
+  for _, name in ipairs(lists.names(addresses.FAMILIES)) do
     if not refusals.find(list, "socket", { addresses.FAMILIES[name], 1, 0 }) then
       open[#open + 1] = name
     end
@@ -87,7 +74,7 @@ local function seccomp_of(engine)
   end
   for name in pairs(calls) do partly[name] = nil end
   return {
-    families = families_of(list), calls = sorted_names(calls), partly = sorted_names(partly),
+    families = families_of(list), calls = lists.names(calls), partly = lists.names(partly),
   }
 end
 
@@ -97,7 +84,7 @@ local function alternatives_of(held, used)
     local works, reason = true, nil
     if #held.plan.alternatives > 1 then works, reason = feasible.works(one, probe, probe.cgroup) end
     told[index] = {
-      tier = one.tier, namespaces = sorted_names(one.engine.namespaces or {}),
+      tier = one.tier, namespaces = lists.names(one.engine.namespaces or {}),
       kill = one.engine.kill, works = works, reason = reason, used = index == used,
     }
   end
@@ -132,10 +119,10 @@ local function tell(o, cwd, held, index, env)
     mode_rule = cite.field(held.policy, "mode"), type = plan.type, tier = report.tier,
     files = files_of(held), network = network_of(held, engine),
     alternatives = alternatives_of(held, index),
-    namespaces = sorted_names(engine.namespaces or {}), kill = engine.kill,
+    namespaces = lists.names(engine.namespaces or {}), kill = engine.kill,
     landlock = landlock_of(engine), seccomp = seccomp_of(engine),
     capabilities = engine.capabilities or {}, no_new_privs = engine.no_new_privs or false,
-    env = { passed = sorted_names(env.map), dropped = env.dropped },
+    env = { passed = lists.names(env.map), dropped = env.dropped },
     times = times_of(o), limits = held.policy.limits,
     enforced = report.enforced, missing = report.missing, widened = held.policy.widened or {},
   }

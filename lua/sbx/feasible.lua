@@ -1,6 +1,8 @@
 -- Which set of layers a run would use, as far as it can be told without a process: what a probe
 -- found impossible is passed over.
 
+local errors = require "sbx.errors"
+
 local M = {}
 
 local function namespaces_work(engine, probe)
@@ -34,16 +36,19 @@ function M.works(alternative, probe, cgroup)
   return true
 end
 
---- The place of the first that works, from `first` on; nil where none does.
----@return integer|nil index, string? reason  of the last that doesn't
-function M.first(alternatives, first, probe, cgroup)
-  local reason
-  for index = first, #alternatives do
-    local ok, why = M.works(alternatives[index], probe, cgroup)
+--- The place of the first that works, from the one on that worked last. Without a process nothing
+--- can be tried to its end: what the probe found impossible is passed over.
+---@param held sbx.Held
+---@return integer|nil index, sbx.Error?
+function M.first(held)
+  local list, probe, reason = held.plan.alternatives, held.ctx.probe, nil
+  for index = held.first, #list do
+    local ok, why = M.works(list[index], probe, probe.cgroup)
     if ok then return index end
     reason = why
   end
-  return nil, reason
+  return errors.fail("sandbox", "no set of layers that the policy allows works on this machine: "
+                     .. tostring(reason))
 end
 
 return M

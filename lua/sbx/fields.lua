@@ -2,6 +2,7 @@
 -- checks them; the answer is a message or nothing, and the caller knows whether to throw it.
 
 local errors = require "sbx.errors"
+local lists = require "sbx.lists"
 
 local M = {}
 
@@ -21,17 +22,10 @@ M.LIMITS = { "memory_bytes", "processes", "cpu_ms", "open_files", "file_bytes", 
 
 local check = {}
 
-local function sorted(map)
-  local names = {}
-  for name in pairs(map) do names[#names + 1] = tostring(name) end
-  table.sort(names)
-  return names
-end
+local sorted = lists.names
 
 local function one_of(name, word, words)
-  for _, known in ipairs(words) do
-    if word == known then return nil end
-  end
+  if lists.has(words, word) then return nil end
   return errors.unknown("word for " .. name .. ":", word, words)
 end
 

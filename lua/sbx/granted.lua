@@ -3,16 +3,12 @@
 
 local cite = require "sbx.cite"
 local landlock = require "sbx.landlock"
+local lists = require "sbx.lists"
 local paths = require "sbx.paths"
 
 local M = {}
 
-local function has(list, word)
-  for _, known in ipairs(list) do
-    if known == word then return true end
-  end
-  return false
-end
+local said = cite.verdict
 
 local function remove_right(work)
   return work.type == "directory" and "remove_dir" or "remove_file"
@@ -48,31 +44,27 @@ end
 
 local function giver(work, path, right)
   for _, rule in ipairs(work.engine.landlock.rules) do
-    if paths.covers(rule.path, path) and has(rule.access, right)
+    if paths.covers(rule.path, path) and lists.has(rule.access, right)
       and not is_covered_over(work, rule, path) then
       return rule.path
     end
   end
 end
 
-local function find(list, path, same)
+local function covering(list, path)
   for _, entry in ipairs(list or {}) do
-    if same and entry.path == path or not same and paths.covers(entry.path, path) then
-      return entry
-    end
+    if paths.covers(entry.path, path) then return entry end
   end
 end
 
 -- The entry of the policy that a rule of the ruleset comes from.
 local function origin(work, path)
   for _, field in ipairs({ "writable", "readable" }) do
-    local entry = find(work.plan[field], path, true)
+    local entry = lists.find(work.plan[field], "path", path)
     local name = field == "writable" and "writable_roots" or field
     if entry then return cite.entry(work.policy, name, entry) end
   end
-  for _, device in ipairs(landlock.DEVICES) do
-    if device.path == path then return "default: the harmless devices" end
-  end
+  if lists.find(landlock.DEVICES, "path", path) then return "default: the harmless devices" end
   return "default: " .. path
 end
 
@@ -81,7 +73,7 @@ local TAKES = { "deny_read", "read_only", "protect" }
 -- Entries that this tier can't hold are in the plan all the same (allow_missing, shipped defaults).
 local function unheld(work, path)
   for _, field in ipairs(TAKES) do
-    local entry = find(work.plan[field], path)
+    local entry = covering(work.plan[field], path)
     local concerns = field == "deny_read" or not (work.reads)
     if entry and concerns then return cite.entry(work.policy, field, entry) end
   end
@@ -91,55 +83,49 @@ local function allow(work, path, from)
   local reason = work.reads and "it is among what can be read" or "it can be written"
   local lost = unheld(work, path)
   if lost then reason = reason .. "; the landlock tier can't hold " .. lost end
-  return { allowed = true, rule = origin(work, from), layer = "landlock", reason = reason }
+  return said(true, origin(work, from), "landlock", reason)
 end
 
 local function refuse(work, path)
   if work.reads then
-    local denied = find(work.plan.deny_read, path)
-    return {
-      allowed = false, layer = "landlock",
-      rule = denied and cite.entry(work.policy, "deny_read", denied)
-        or cite.field(work.policy, "readable"),
-      reason = denied and "what lies there can't be read"
-        or "it is not among what readable lists",
-    }
+    local denied = covering(work.plan.deny_read, path)
+    if not denied then
+      return said(false, cite.field(work.policy, "readable"), "landlock",
+                  "it is not among what readable lists")
+    end
+    return said(false, cite.entry(work.policy, "deny_read", denied), "landlock",
+                "what lies there can't be read")
   end
-  local kept = find(work.plan.read_only, path)
-  return {
-    allowed = false, layer = "landlock",
-    rule = kept and cite.entry(work.policy, "read_only", kept) or cite.field(work.policy, "mode"),
-    reason = path .. " is in no writable root",
-  }
+  local kept = covering(work.plan.read_only, path)
+  local rule = kept and cite.entry(work.policy, "read_only", kept)
+    or cite.field(work.policy, "mode")
+  return said(false, rule, "landlock", path .. " is in no writable root")
 end
 
 local function open(work)
   local reason = "nothing restricts it"
   local lost = unheld(work, work.place)
   if lost then reason = reason .. "; the landlock tier can't hold " .. lost end
-  return {
-    allowed = true, rule = cite.field(work.policy, "mode"), layer = "none", reason = reason,
-  }
+  return said(true, cite.field(work.policy, "mode"), "none", reason)
 end
 
 local function metadata(work)
   if work.plan.mode == "danger-full-access" then return open(work) end
-  return {
-    allowed = true, rule = cite.field(work.policy, "mode"), layer = "none",
-    reason = "the landlock tier doesn't hold it: plain permissions decide over mode, owner and"
-      .. " times; extended attributes and flags are refused by seccomp",
-  }
+  return said(true, cite.field(work.policy, "mode"), "none",
+              "the landlock tier doesn't hold it: plain permissions decide over mode, owner and"
+              .. " times; extended attributes and flags are refused by seccomp")
 end
 
 --- The verdict for an operation on a file.
 ---@param work table  {plan, policy, engine, operation, place, parent, type, reads}
+---@return sbx.Said
 function M.judge(work)
   if work.operation == "metadata" then return metadata(work) end
   local rules = work.engine.landlock
   local path, rights = NEEDS[work.operation](work)
   local from
   for _, right in ipairs(rights) do
-    if not rules or not has(rules.fs, right) then return open(work) end
+    if not rules or not lists.has(rules.fs, right) then return open(work) end
     from = giver(work, path, right)
     if not from then return refuse(work, path) end
   end

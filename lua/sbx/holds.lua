@@ -2,6 +2,7 @@
 -- alternative, and the entries that it can't hold at all.
 
 local landlock = require "sbx.landlock"
+local lists = require "sbx.lists"
 local paths = require "sbx.paths"
 local sources = require "sbx.sources"
 
@@ -11,11 +12,8 @@ local function note(list, property, reason)
   list[#list + 1] = { property = property, reason = reason }
 end
 
-local function find(list, property)
-  for _, entry in ipairs(list) do
-    if entry.property == property then return true end
-  end
-  return false
+local function is_noted(list, property)
+  return lists.find(list, "property", property) ~= nil
 end
 
 local METADATA = "the landlock tier can't keep a command from changing mode, owner and times of"
@@ -56,7 +54,7 @@ local function contained_files(work, abi, enforced, missing)
   elseif #work.names > 0 then
     note(missing, "protect", NO_JOURNAL)
   end
-  if not find(work.missing, "read_deny") then
+  if not is_noted(work.missing, "read_deny") then
     if work.readable then
       enforced.read_deny = landlock_words(abi) .. ", mounts over what is denied"
     elseif #work.deny_read > 0 then
@@ -79,7 +77,8 @@ function M.files(work, way, abi, enforced, missing)
   elseif #work.names > 0 then
     note(missing, "protect", PROTECT:format(names_of(work)))
   end
-  if work.readable and not find(work.missing, "read_deny") and not find(missing, "read_deny") then
+  if work.readable and not is_noted(work.missing, "read_deny")
+    and not is_noted(missing, "read_deny") then
     enforced.read_deny = string.format("landlock (ABI %d)", abi)
   end
   for _, entry in ipairs(work.own or {}) do

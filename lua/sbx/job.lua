@@ -3,6 +3,7 @@
 local core = require "sbx.core"
 local errors = require "sbx.errors"
 local kinds = require "sbx.kinds"
+local lists = require "sbx.lists"
 local loop = require "sbx.loop"
 local result = require "sbx.result"
 local stream = require "sbx.stream"
@@ -167,10 +168,7 @@ local function signal_number(signal)
   if type(signal) == "string" then
     local number = core.signals[signal] or core.signals[signal:match("^SIG(.+)$") or ""]
     if number then return number end
-    local names = {}
-    for name in pairs(core.signals) do names[#names + 1] = name end
-    table.sort(names)
-    errors.throw(errors.unknown("signal", signal, names))
+    errors.throw(errors.unknown("signal", signal, lists.names(core.signals)))
   end
   if type(signal) ~= "number" then
     errors.throw("a signal is a name or a number, not " .. type(signal))

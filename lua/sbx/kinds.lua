@@ -4,6 +4,7 @@
 
 local errors = require "sbx.errors"
 local fields = require "sbx.fields"
+local lists = require "sbx.lists"
 
 local M = {}
 
@@ -23,9 +24,7 @@ local function without_nul(value, name)
 end
 
 local function check_word(name, word, words)
-  for _, known in ipairs(words) do
-    if word == known then return end
-  end
+  if lists.has(words, word) then return end
   errors.throw(errors.unknown("word for option \"" .. name .. "\":", word, words))
 end
 

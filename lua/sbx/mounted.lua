@@ -10,13 +10,10 @@ local M = {}
 
 local FIELDS, OWN = nearest.FIELDS, nearest.OWN
 local is_free, place_of = nearest.is_free, nearest.place_of
+local said = cite.verdict
 
 ---------------------------------------------------------------------------------------------------
 -- Verdicts
-
-local function said(allowed, rule, layer, reason)
-  return { allowed = allowed, rule = rule, layer = layer, reason = reason }
-end
 
 local function rule_of(work, found)
   if not found.kind then return "default: " .. found.entry.what end
@@ -178,7 +175,9 @@ local function hidden_on_the_way(work)
 end
 
 --- The verdict for an operation on a file.
----@param work table  {plan, policy, engine, operation, place, parent, type, links, left}
+---@param work table  {plan, policy, engine, operation, place, parent, type, links, left};
+---                   the last two as walk.place gives them
+---@return sbx.Said
 function M.judge(work)
   local found, where = hidden_on_the_way(work)
   if not found then return JUDGES[work.operation](work) end

@@ -33,9 +33,14 @@ for _, name in ipairs({ "null", "zero", "full", "random", "urandom", "tty", "ptm
   }
 end
 
+--- Whether the policy restricts no writing.
+---@param work table  {plan}
+---@return boolean
 function M.is_free(work) return work.plan.mode == "danger-full-access" end
 
--- Of a name that is missing, the first component that is: there something is mounted.
+--- Of a name that is missing, the first component that is: there something is mounted.
+---@param entry sbx.Entry|sbx.Protected
+---@return string
 function M.place_of(entry)
   return entry.exists == false and entry.hold or entry.path
 end
@@ -61,7 +66,17 @@ local function speaks(work, kind, entry, place)
   return around ~= nil and around.state == "deny"
 end
 
---- The nearest entry above or at `path`: {entry, kind?, state, depth}.
+---@class sbx.Nearest
+---@field entry table  of the plan, of M.OWN, or a mount of the engine's
+---@field kind {field: string, state: string}?  nil for what every command has of its own
+---@field state "deny"|"read"|"shown"|"write"
+---@field depth integer
+
+--- The nearest entry above or at `path`; nil where none is.
+---@param work table  {plan, engine}
+---@param path string
+---@param but_readable boolean?  as if `readable` said nothing
+---@return sbx.Nearest|nil
 function M.of(work, path, but_readable)
   local best
   local function consider(entry, kind, state)

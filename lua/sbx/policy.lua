@@ -6,6 +6,7 @@ local errors = require "sbx.errors"
 local fields = require "sbx.fields"
 local holds = require "sbx.holds"
 local journal = require "sbx.journal"
+local lists = require "sbx.lists"
 local paths = require "sbx.paths"
 local policyfiles = require "sbx.policyfiles"
 local protected = require "sbx.protected"
@@ -124,9 +125,8 @@ local function required(policy, ctx)
 end
 
 local function find_missing(list, property)
-  for _, entry in ipairs(list) do
-    if entry.property == property then return entry.reason end
-  end
+  local entry = lists.find(list, "property", property)
+  return entry and entry.reason
 end
 
 -- A policy that denies no read and protects no name holds both by itself.

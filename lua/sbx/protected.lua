@@ -3,6 +3,7 @@
 
 local gitfiles = require "sbx.gitfiles"
 local links = require "sbx.links"
+local lists = require "sbx.lists"
 local paths = require "sbx.paths"
 local sources = require "sbx.sources"
 
@@ -21,9 +22,8 @@ M.NAMES = { ".git", ".codex", ".agents" }
 ---@field through string[]? links on the way
 
 local function add_once(list, entry)
-  for _, known in ipairs(list) do
-    if known.path == entry.path then return known end
-  end
+  local known = lists.find(list, "path", entry.path)
+  if known then return known end
   list[#list + 1] = entry
   return entry
 end

@@ -3,20 +3,23 @@
 
 local addresses = require "sbx.addresses"
 local cite = require "sbx.cite"
+local lists = require "sbx.lists"
 local refusals = require "sbx.refusals"
 
 local M = {}
 
 local STREAM, DATAGRAM = 1, 2
 
+local said = cite.verdict
+
 local function network_rule(work) return cite.field(work.policy, "network") end
 
 local function refuse(work, layer, reason)
-  return { allowed = false, rule = network_rule(work), layer = layer, reason = reason }
+  return said(false, network_rule(work), layer, reason)
 end
 
 local function allow(work, layer, reason)
-  return { allowed = true, rule = network_rule(work), layer = layer, reason = reason }
+  return said(true, network_rule(work), layer, reason)
 end
 
 local function make_socket(work, kind)
@@ -29,25 +32,12 @@ local function make_socket(work, kind)
   return refuse(work, "seccomp", reason)
 end
 
-local function listed(work)
-  for _, entry in ipairs(work.plan.unix_sockets or {}) do
-    if entry.path == work.place then return entry end
-  end
-end
-
-local function has(list, word)
-  for _, known in ipairs(list or {}) do
-    if known == word then return true end
-  end
-  return false
-end
-
 local function abstract(work)
   local scope = (work.engine.landlock or {}).scope
   if work.operation == "bind" then
     return allow(work, "none", "a name of its own can be taken")
   end
-  if has(scope, "abstract_unix_socket") then
+  if lists.has(scope, "abstract_unix_socket") then
     return refuse(work, "landlock", "only abstract sockets of its own can be reached")
   end
   return allow(work, "none", "nothing restricts abstract sockets")
@@ -55,10 +45,9 @@ end
 
 -- Where some are listed, the supervisor connects to them and to no other.
 local function by_list(work)
-  local entry = work.operation == "connect" and listed(work)
-  if entry then
-    return { allowed = true, rule = cite.entry(work.policy, "unix_sockets", entry), layer = "none",
-             reason = "it is listed" }
+  local entry = lists.find(work.plan.unix_sockets, "path", work.place)
+  if entry and work.operation == "connect" then
+    return said(true, cite.entry(work.policy, "unix_sockets", entry), "none", "it is listed")
   end
   if work.operation ~= "connect" then
     return refuse(work, "seccomp", work.operation .. " gives EPERM where sockets are listed")
@@ -96,6 +85,7 @@ end
 
 --- The verdict for connect, bind, send and socket.
 ---@param work table  with `address` (sbx.Address), `files(operation)`: a verdict for its path
+---@return sbx.Said
 function M.judge(work)
   local address = work.address
   local kind = work.operation == "send" and DATAGRAM or STREAM

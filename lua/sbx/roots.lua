@@ -3,6 +3,7 @@
 
 local errors = require "sbx.errors"
 local links = require "sbx.links"
+local lists = require "sbx.lists"
 local paths = require "sbx.paths"
 local platform = require "sbx.platform"
 local protected = require "sbx.protected"
@@ -106,10 +107,7 @@ local function place(work, field, entry, source, property)
 end
 
 local function add_once(list, entry)
-  for _, known in ipairs(list) do
-    if known.path == entry.path then return end
-  end
-  list[#list + 1] = entry
+  if not lists.find(list, "path", entry.path) then list[#list + 1] = entry end
 end
 
 -- What can't be looked at may be there all the same, and a command that owns a directory on the way
@@ -220,7 +218,7 @@ local function drop_equal(list, ...)
   for _, entry in ipairs(list) do
     local beaten = false
     for _, stronger in ipairs({ ... }) do
-      for _, other in ipairs(stronger) do beaten = beaten or other.path == entry.path end
+      beaten = beaten or lists.find(stronger, "path", entry.path) ~= nil
     end
     if not beaten then kept[#kept + 1] = entry end
   end

@@ -2,6 +2,7 @@
 -- systems that only the command has, and are made inside.
 
 local landlock = require "sbx.landlock"
+local lists = require "sbx.lists"
 local mounts = require "sbx.mounts"
 local paths = require "sbx.paths"
 
@@ -34,20 +35,13 @@ local function device_rules(rules, work, rights)
   end
 end
 
-local function is_writable(work, path)
-  for _, entry in ipairs(work.writable) do
-    if entry.path == path then return true end
-  end
-  return false
-end
-
 -- All in a /dev of the command's own is harmless; only terminals get device ioctls.
 local function own_device_rules(rules, work, rights)
   local suffix = work.readable and "_read" or ""
   add_rule(rules, "/dev", work.readable and rights.device_tree or rights.device, true)
   add_rule(rules, "/dev/tty", rights["terminal" .. suffix], true)
   add_rule(rules, mounts.PTS, work.readable and rights.terminal_tree or rights.terminal, true)
-  if not is_writable(work, mounts.SHM) then
+  if not lists.find(work.writable, "path", mounts.SHM) then
     add_rule(rules, mounts.SHM, work.readable and rights.all_tree or rights.write_tree, true)
   end
 end

@@ -170,14 +170,9 @@ local function check_helper(helper)
                      { step = "helper", code = "ENOENT" })
 end
 
--- Without a process nothing can be tried to its end: what a probe found impossible is passed over.
 local function choose(held)
-  local index, reason = feasible.first(held.plan.alternatives, held.first, core.probe(),
-                                       core.cgroup() ~= nil)
-  if not index then
-    return errors.fail("sandbox", "no set of layers that the policy allows works on this machine: "
-                       .. tostring(reason))
-  end
+  local index, err = feasible.first(held)
+  if not index then return nil, err end
   local sandbox, raw = sandboxes.compile(held, index)
   if not sandbox then return nil, errors.adopt(raw) end
   return index

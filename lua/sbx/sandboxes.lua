@@ -4,6 +4,7 @@
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local lists = require "sbx.lists"
 local plans = require "sbx.plans"
 local policies = require "sbx.policies"
 local result = require "sbx.result"
@@ -165,17 +166,11 @@ end
 ---------------------------------------------------------------------------------------------------
 -- What is said of one
 
-local function lacks(alternative, property)
-  for _, entry in ipairs(alternative.missing or {}) do
-    if entry.property == property then return true end
-  end
-  return false
-end
-
 -- Why this one is in force and not a stronger one that would have held the property.
 local function cause(held, index, property)
   for i = 1, index - 1 do
-    if held.refused[i] and not lacks(held.plan.alternatives[i], property) then
+    local lacks = lists.find(held.plan.alternatives[i].missing, "property", property)
+    if held.refused[i] and not lacks then
       return " (" .. tostring(held.refused[i].message) .. ")"
     end
   end

@@ -5,6 +5,7 @@
 local addresses = require "sbx.addresses"
 local cite = require "sbx.cite"
 local granted = require "sbx.granted"
+local lists = require "sbx.lists"
 local mounted = require "sbx.mounted"
 local paths = require "sbx.paths"
 local reach = require "sbx.reach"
@@ -13,11 +14,7 @@ local walk = require "sbx.walk"
 
 local M = {}
 
----@class sbx.Verdict
----@field allowed boolean
----@field rule string    where the deciding entry was written, and its text
----@field layer string   what holds it: "landlock", "read-only mount", "seccomp", …; "none"
----@field reason string
+---@class sbx.Verdict: sbx.Said
 ---@field operation string
 ---@field path string?     as the kernel walks to it
 ---@field address string?
@@ -35,9 +32,7 @@ local FILES = {
 local READS = { read = true, execute = true }
 local SOCKETS = { connect = true, bind = true, send = true, socket = true }
 
-local function said(allowed, rule, layer, reason)
-  return { allowed = allowed, rule = rule, layer = layer, reason = reason }
-end
+local said = cite.verdict
 
 ---------------------------------------------------------------------------------------------------
 -- Files
@@ -114,10 +109,8 @@ local function judge_signal(work)
   if (engine.namespaces or {}).pid then
     return said(false, rule, "PID namespace", "no process outside has a number there")
   end
-  for _, scope in ipairs((engine.landlock or {}).scope or {}) do
-    if scope == "signal" then
-      return said(false, rule, "landlock", "only processes of the same sandbox can be signalled")
-    end
+  if lists.has((engine.landlock or {}).scope, "signal") then
+    return said(false, rule, "landlock", "only processes of the same sandbox can be signalled")
   end
   return said(true, rule, "none", "nothing keeps it from the user's other processes")
 end
@@ -125,10 +118,8 @@ end
 local function judge_call(work, call)
   local policy, list = work.policy, work.engine.seccomp
   local rule = refusals.find(list, call)
-  local from = "default: refused system calls"
-  for _, name in ipairs((policy.syscalls or {}).deny or {}) do
-    if name == call then from = cite.field(policy, "syscalls") end
-  end
+  local is_denied = lists.has((policy.syscalls or {}).deny, call)
+  local from = is_denied and cite.field(policy, "syscalls") or "default: refused system calls"
   if rule then
     return said(false, from, "seccomp", tostring(call) .. " gives " .. tostring(rule.errno))
   end

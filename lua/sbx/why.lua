@@ -5,6 +5,7 @@ local core = require "sbx.core"
 local errors = require "sbx.errors"
 local feasible = require "sbx.feasible"
 local fields = require "sbx.fields"
+local lists = require "sbx.lists"
 local paths = require "sbx.paths"
 local sandboxes = require "sbx.sandboxes"
 local surroundings = require "sbx.surroundings"
@@ -16,24 +17,17 @@ local CONTEXT = { "cwd", "env", "tier" }
 local SOCKETS = { connect = true, bind = true, send = true, socket = true }
 local NO_FILE = { signal = true, mount = true, other = true }
 
-local function is_one_of(word, words)
-  for _, known in ipairs(words) do
-    if known == word then return true end
-  end
-  return false
-end
-
 local function check_context(ctx)
   if ctx ~= nil and type(ctx) ~= "table" then
     errors.throw("the context is a table {cwd = …, env = …, tier = …}, not " .. type(ctx))
   end
   for name in pairs(ctx or {}) do
-    if not is_one_of(name, CONTEXT) then
+    if not lists.has(CONTEXT, name) then
       errors.throw(errors.unknown("field of the context", name, CONTEXT))
     end
   end
   local tier = ctx and ctx.tier
-  if tier ~= nil and not is_one_of(tier, fields.TIERS) then
+  if tier ~= nil and not lists.has(fields.TIERS, tier) then
     errors.throw(errors.unknown("word for tier:", tier, fields.TIERS))
   end
   return ctx or {}
@@ -44,7 +38,7 @@ function M.check(policy, operation, subject)
   if type(policy) ~= "string" and type(policy) ~= "table" then
     errors.throw("a policy is a name, a file or a table, not " .. type(policy))
   end
-  if type(operation) ~= "string" or not is_one_of(operation, verdict.OPERATIONS) then
+  if type(operation) ~= "string" or not lists.has(verdict.OPERATIONS, operation) then
     errors.throw(errors.unknown("operation", operation, verdict.OPERATIONS))
   end
   if type(subject) ~= "string" then
@@ -66,12 +60,11 @@ function M.hold(o, cwd, env)
   local held
   held, err = sandboxes.get(o, cwd, env, edited)
   if not held then return nil, err end
-  local list = held.plan.alternatives
-  if #list == 1 then return held, 1 end
-  local index, reason = feasible.first(list, held.first, held.ctx.probe, held.ctx.probe.cgroup)
-  if index then return held, index end
-  return errors.fail("sandbox", "no set of layers that the policy allows works on this machine: "
-                     .. tostring(reason))
+  if #held.plan.alternatives == 1 then return held, 1 end
+  local index
+  index, err = feasible.first(held)
+  if not index then return nil, err end
+  return held, index
 end
 
 local function subject_of(operation, subject, cwd)

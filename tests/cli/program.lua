@@ -1,5 +1,7 @@
 -- Runs the real program and gives what a shell would see of it.
 
+local support = require "tests.support"
+
 local M = {}
 
 local prefix = os.getenv("SBX_PREFIX")
@@ -7,28 +9,12 @@ local prefix = os.getenv("SBX_PREFIX")
 
 M.path = prefix .. "/bin/sbxlua"
 
-function M.quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
+M.quote, M.read, M.write = support.quote, support.read, support.write
 
 local function quoted(words)
   local out = {}
   for i, word in ipairs(words) do out[i] = M.quote(word) end
   return table.concat(out, " ")
-end
-
-function M.read(path)
-  local file = io.open(path, "rb")
-  if not file then return nil end
-  local text = file:read("a")
-  file:close()
-  return text
-end
-
-function M.write(path, text)
-  local file = assert(io.open(path, "wb"))
-  file:write(text)
-  file:close()
 end
 
 --- A directory of its own, outside of what workspace-write lets a command write.

@@ -102,7 +102,8 @@ local function check(attempt, tier, group)
   local property = catalogue.open(attempt.name, tier, group)
   assert.is_truthy(property, ("%s in %s: %s (%s)"):format(attempt.name, group, evidence,
                                                         run.answers[attempt.name]))
-  assert.is_true(worlds.is_missing(run.sandbox, property), property .. " is not said to be missing")
+  assert.is_true(support.is_missing(run.sandbox, property),
+                 property .. " is not said to be missing")
   assert.is_nil(run.sandbox.enforced[property])
 end
 

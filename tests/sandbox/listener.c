@@ -1,15 +1,13 @@
 /* A server of the host: listener DIR LOG. Notes what reaches it; ends when its input does. */
 #define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include "loopback.h"
+
 #include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 enum { MOST = 16 };
 static struct pollfd fds[MOST];
@@ -27,24 +25,15 @@ static void add(int fd, const char *name, int datagrams) {
 }
 
 static int internet(int family, int type, int port) {
-  int fd = socket(family, type, 0), yes = 1;
+  int fd = bind_loopback(family, type, &port);
   if (fd < 0) return 0;
-  struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  in6.sin6_addr = in6addr_loopback;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  struct sockaddr *address = family == AF_INET ? (void *)&in : (void *)&in6;
-  socklen_t size = family == AF_INET ? sizeof in : sizeof in6;
-  if (bind(fd, address, size) < 0) return 0;
   if (type == SOCK_STREAM) {
     int queue = 5;
     setsockopt(fd, IPPROTO_TCP, 23 /* TCP_FASTOPEN */, &queue, sizeof queue);
     listen(fd, 16);
   }
-  getsockname(fd, address, &size);
   add(fd, type == SOCK_STREAM ? "tcp" : "udp", type == SOCK_DGRAM);
-  return ntohs(family == AF_INET ? in.sin_port : in6.sin6_port);
+  return port;
 }
 
 static void local(const char *name, int type, const char *path, int abstract) {

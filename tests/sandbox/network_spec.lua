@@ -27,18 +27,10 @@ describe("the host's listener", function()
     support.remove(dir)
   end)
 
-  local function reach(opts)
-    opts.command = { sockets, "reach", listener.tcp, listener.udp, dir }
-    opts.cwd = dir
-    local r = run(opts)
-    support.sleep("0.1")
-    return support.answers(r.stdout), listener:heard()
-  end
-
   it("is reached in every way with full network", function()
     for _, opts in ipairs({ { policy = policy("full") }, { policy = "danger-full-access" } }) do
       local before = listener:heard()
-      local answers = reach(opts)
+      local answers = listener:reach(opts)
       for _, name in ipairs({ "tcp", "udp", "stream", "datagram", "pair" }) do
         assert.equal("ok", answers[name], name)
       end
@@ -54,7 +46,7 @@ describe("the host's listener", function()
 
   for _, network in ipairs({ "none", "loopback" }) do
     it("is reached in no way with network " .. network, function()
-      local answers, heard = reach({ policy = policy(network) })
+      local answers, heard = listener:reach({ policy = policy(network) })
       assert.same({}, heard)
       for _, name in ipairs({ "tcp", "tcp6", "mptcp", "fastopen", "stream", "datagram", "pair",
                               "abstract" }) do
@@ -65,9 +57,9 @@ describe("the host's listener", function()
   end
 
   it("is not reached by read-only, nor without a network but with every file", function()
-    local _, heard = reach({})
+    local _, heard = listener:reach({})
     assert.same({}, heard)
-    _, heard = reach({ policy = { extends = "danger-full-access", network = "none" } })
+    _, heard = listener:reach({ policy = { extends = "danger-full-access", network = "none" } })
     assert.same({}, heard)
     -- the twin: what such a command may write
     run({ "touch", "/var/tmp/" .. dir:match("[^/]+$") .. "/written",

@@ -6,9 +6,7 @@ local support = require "tests.support"
 local prefix = os.getenv("SBX_PREFIX") or "build"
 local program = prefix .. "/bin/sbxlua"
 
-local function test(name, body)
-  it(name, scene.contained and body or function() pending(scene.WEAKER) end)
-end
+local test = scene.test
 
 -- Hosts that may be killed. Their journal is the test's own, and by it their keepers are found.
 local PRELUDE = [[

@@ -4,6 +4,7 @@
  *   powers foreign               calls of another architecture, which no rule speaks of */
 #define _GNU_SOURCE
 #include "answer.h"
+#include "int80.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -325,21 +326,6 @@ static int attack(pid_t pid, uintptr_t address) {
   answer("kill", kill(pid, SIGUSR2));
   return 0;
 }
-
-#ifdef __x86_64__
-static long int80(long number, long first, long second, long third) {
-  long result;
-  __asm__ volatile("int $0x80"
-                   : "=a"(result)
-                   : "a"(number), "b"(first), "c"(second), "d"(third)
-                   : "memory", "r8", "r9", "r10", "r11");
-  if (result < 0 && result > -4096) {
-    errno = (int)-result;
-    return -1;
-  }
-  return result;
-}
-#endif
 
 static int foreign(void) {
 #ifdef __x86_64__

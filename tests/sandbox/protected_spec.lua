@@ -7,9 +7,7 @@ local support = require "tests.support"
 local names = support.program("names")
 local OPEN = { replace = {} }
 
-local function test(name, body)
-  it(name, scene.contained and body or function() pending(scene.WEAKER) end)
-end
+local test = scene.test
 
 local function filled(line) return (line:gsub("NAMES", names)) end
 

@@ -6,9 +6,7 @@ local support = require "tests.support"
 local prefix = os.getenv("SBX_PREFIX") or "build"
 local tier = support.tier()
 
-local function test(name, body)
-  it(name, scene.contained and body or function() pending(scene.WEAKER) end)
-end
+local test = scene.test
 
 local TREE = [[
 mkdir -p ../out/a/b/c/d ../out/side
@@ -17,15 +15,15 @@ for d in .. ../out ../out/a ../out/a/b ../out/a/b/c ../out/a/b/c/d ../out/side; 
 done
 ln -s ../a/b/file ../out/side/link; ln -s /etc/hostname ../out/side/away]]
 
+local place
+
+before_each(function()
+  place = scene.new()
+  place:host(TREE)
+end)
+after_each(function() place:close() end)
+
 describe("deny_read", function()
-  local place
-
-  before_each(function()
-    place = scene.new()
-    place:host(TREE)
-  end)
-  after_each(function() place:close() end)
-
   -- Whether the text of a file came out, by a line that prints it.
   local function leaks(line, more)
     local r = place:run(line, { more = more })
@@ -117,14 +115,6 @@ describe("deny_read", function()
 end)
 
 describe("nested entries", function()
-  local place
-
-  before_each(function()
-    place = scene.new()
-    place:host(TREE)
-  end)
-  after_each(function() place:close() end)
-
   local LEVELS = { "a", "a/b", "a/b/c", "a/b/c/d" }
   local FIELD = { write = "writable_roots", read = "read_only", deny = "deny_read",
                   readable = "readable" }
@@ -221,14 +211,6 @@ describe("nested entries", function()
 end)
 
 describe("readable", function()
-  local place
-
-  before_each(function()
-    place = scene.new()
-    place:host(TREE)
-  end)
-  after_each(function() place:close() end)
-
   local function run(line, more)
     more.tier = tier
     return place:run(line, { more = more })
@@ -292,11 +274,6 @@ describe("readable", function()
 end)
 
 describe("the cost of entries", function()
-  local place
-
-  before_each(function() place = scene.new() end)
-  after_each(function() place:close() end)
-
   -- System calls of a whole `sbxlua run`, its supervisor and the command included.
   local function count(arguments)
     local log = place.dir .. "/log"

@@ -1,5 +1,6 @@
 -- What the specs of the contained tier's paths share: a workspace that no shipped policy opens
 -- otherwise, commands in it, and its state without what time alone changes.
+local busted = require "busted"
 local sbx = require "sbx"
 local support = require "tests.support"
 
@@ -8,6 +9,11 @@ local M = {}
 M.contained = support.tier() == "contained"
 
 M.WEAKER = "only the contained tier holds this"
+
+--- `it` where the contained tier is in force; elsewhere the test is pending.
+function M.test(name, body)
+  busted.it(name, M.contained and body or function() busted.pending(M.WEAKER) end)
+end
 
 local Scene = {}
 Scene.__index = Scene

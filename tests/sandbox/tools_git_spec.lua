@@ -16,13 +16,6 @@ local function repository(place, directory)
   place:host(REPOSITORY:gsub("%%s", directory), place.work)
 end
 
-local function is_missing(result, property)
-  for _, entry in ipairs(result.sandbox.missing) do
-    if entry.property == property then return true end
-  end
-  return false
-end
-
 -- `git add` must fail as a denial and leave the index; on the host the same line works.
 local function add_is_denied(place, opts)
   local directory = opts.cwd or place.work
@@ -60,7 +53,7 @@ tools.each_tier("git", function(test, tier)
     repository(place, ".")
     if tier == "contained" then return add_is_denied(place, {}) end
     local _, r = place:output({ "git", "add", "-A" })
-    assert.is_true(is_missing(r, "protect"))
+    assert.is_true(support.is_missing(r.sandbox, "protect"))
     assert.equal("M  file\n", place:host_output("git status --porcelain -uno"))
   end)
 
@@ -165,7 +158,7 @@ tools.each_tier("git", function(test, tier)
                                           .. " --is-inside-work-tree"))
     else
       local _, r = place:output({ "git", "init", "-q", "." })
-      assert.is_true(is_missing(r, "protect"))
+      assert.is_true(support.is_missing(r.sandbox, "protect"))
     end
     place:host("rm -rf .git; git init -q . && git status --porcelain >status")
     assert.is_nil(place:left(".git\n"))

@@ -150,7 +150,7 @@ for _, tier in ipairs({ "landlock", "contained" }) do
         for name, how in pairs(run.evidence) do
           local property = catalogue.open(name, tier, "readable")
           assert.is_truthy(property, name .. ": " .. how)
-          assert.is_true(worlds.is_missing(run.sandbox, property), property)
+          assert.is_true(support.is_missing(run.sandbox, property), property)
         end
       end)
     end)

@@ -82,14 +82,6 @@ local function from_output(secret, output, note)
   end
 end
 
---- Whether a result says that `property` isn't enforced.
-function M.is_missing(sandbox, property)
-  for _, entry in ipairs(sandbox.missing) do
-    if entry.property == property then return true end
-  end
-  return false
-end
-
 M.states, M.compare, M.from_log, M.from_output = states, compare, from_log, from_output
 
 local seed = 0

@@ -1,5 +1,6 @@
 -- sbxlua explain: what would hold a command, layer by layer, and what would not be held.
 
+local names_of = require("sbx.lists").names
 local run_options = require("sbx.cli.run_options")
 local text = require("sbx.text")
 local verb = require("sbx.cli.verb")
@@ -152,16 +153,15 @@ local function ending(found, rows)
     and "TERM, KILL after " .. ms(times.kill_grace_ms) or "KILL at once"
   add(rows, "time-out", ms(times.timeout_ms) .. "; without output: " .. ms(times.idle_timeout_ms)
       .. "; to the whole tree: " .. grace)
-  for name, value in pairs(found.limits or {}) do
-    add(rows, "limit", name .. " = " .. tostring(value))
+  for _, name in ipairs(names_of(found.limits or {})) do
+    add(rows, "limit", name .. " = " .. tostring(found.limits[name]))
   end
 end
 
 local function held(found, rows)
-  local names = {}
-  for name in pairs(found.enforced) do names[#names + 1] = name end
-  table.sort(names)
-  add_list(rows, "holds", names, function(name) return name .. ": " .. found.enforced[name] end)
+  add_list(rows, "holds", names_of(found.enforced), function(name)
+    return name .. ": " .. found.enforced[name]
+  end)
   add_list(rows, "NOT held", found.missing, function(entry)
     return entry.property .. ": " .. tostring(entry.reason)
   end)

@@ -100,19 +100,13 @@ local function is_script(word)
   return file ~= nil
 end
 
-local function known_verbs()
-  local names = {}
-  for name in pairs(VERBS) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
 local function verb(words)
   local word = words[1]
   if VERBS[word] then return require(VERBS[word]).main({ table.unpack(words, 2) }) end
   if LATER[word] then return fail("the verb " .. word .. " is not in this version of sbxlua") end
   if is_script(word) then return script(words) end
-  return fail(unknown("verb", word, known_verbs()) .. ", and no such script; sbxlua --help")
+  local known = require("sbx.lists").names(VERBS)
+  return fail(unknown("verb", word, known) .. ", and no such script; sbxlua --help")
 end
 
 --- The whole command line: gives an exit status, or a script for the program to run.

@@ -1,5 +1,6 @@
 -- What a person at a terminal wants to know of a run, in as few lines as it takes.
 
+local lists = require("sbx.lists")
 local text = require("sbx.text")
 
 local M = {}
@@ -52,9 +53,8 @@ local function paths_of(entries)
 end
 
 local function policy_file(name)
-  for _, policy in ipairs(require("sbx").policies() or {}) do
-    if policy.name == name then return policy.path end
-  end
+  local policy = lists.find(require("sbx").policies(), "name", name)
+  return policy and policy.path
 end
 
 -- The protected names, each once: no option lifts them.

@@ -1,6 +1,8 @@
 /* Calls of another architecture, of which rules by number know nothing. */
 #include "catalogue.h"
 
+#include "../int80.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -10,19 +12,6 @@
 #include <sys/syscall.h>
 
 #ifdef __x86_64__
-static long int80(long number, long first, long second, long third) {
-  long result;
-  __asm__ volatile("int $0x80"
-                   : "=a"(result)
-                   : "a"(number), "b"(first), "c"(second), "d"(third)
-                   : "memory", "r8", "r9", "r10", "r11");
-  if (result < 0 && result > -4096) {
-    errno = (int)-result;
-    return -1;
-  }
-  return result;
-}
-
 /* A copy that a 32-bit pointer reaches. */
 static long low(const void *bytes, size_t size) {
   void *copy =

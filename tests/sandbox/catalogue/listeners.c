@@ -1,12 +1,11 @@
 /* The host's servers and terminals. Whatever arrives is noted word for word: "heard WORD". */
 #include "catalogue.h"
 
-#include <arpa/inet.h>
+#include "../loopback.h"
+
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <stddef.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <termios.h>
@@ -25,19 +24,10 @@ static void watch(int fd, enum kind kind) {
 }
 
 static int internet(int family, int type, int port) {
-  int fd = socket(family, type | SOCK_CLOEXEC, 0), yes = 1;
-  struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-  struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port)};
-  in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  in6.sin6_addr = in6addr_loopback;
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-  struct sockaddr *address = family == AF_INET ? (void *)&in : (void *)&in6;
-  socklen_t size = family == AF_INET ? sizeof in : sizeof in6;
-  if (fd < 0 || bind(fd, address, size) < 0) return 0;
+  int fd = bind_loopback(family, type, &port);
   if (type == SOCK_STREAM) listen(fd, 16);
-  getsockname(fd, address, &size);
   watch(fd, type == SOCK_STREAM ? SERVER : PLAIN);
-  return ntohs(family == AF_INET ? in.sin_port : in6.sin6_port);
+  return port;
 }
 
 static void local(const char *path, int type, int is_abstract, enum kind kind) {

@@ -28,10 +28,13 @@ static long say(int fd, const struct sockaddr_un *un, socklen_t size) {
   return send(fd, current, strlen(current), MSG_NOSIGNAL);
 }
 
-static long stream_at(const char *path) {
+static long connect_at(int type, const char *path) {
   struct sockaddr_un un;
   socklen_t size = by_path(&un, path);
-  return say(socket(AF_UNIX, SOCK_STREAM, 0), &un, size);
+  return say(socket(AF_UNIX, type, 0), &un, size);
+}
+static long stream_at(const char *path) {
+  return connect_at(SOCK_STREAM, path);
 }
 static long stream(void) {
   return stream_at(host_socket("stream"));
@@ -53,9 +56,7 @@ static long stream_by_hard_link(void) {
 }
 
 static long packets(void) {
-  struct sockaddr_un un;
-  socklen_t size = by_path(&un, host_socket("packet"));
-  return say(socket(AF_UNIX, SOCK_SEQPACKET, 0), &un, size);
+  return connect_at(SOCK_SEQPACKET, host_socket("packet"));
 }
 static long abstract(void) {
   struct sockaddr_un un;
@@ -66,10 +67,13 @@ static long abstract(void) {
 static long send_to(int fd, const struct sockaddr_un *un, socklen_t size) {
   return fd < 0 ? -1 : sendto(fd, current, strlen(current), 0, (const void *)un, size);
 }
-static long datagram(void) {
+static long send_from(int fd) {
   struct sockaddr_un un;
   socklen_t size = by_path(&un, host_socket("datagram"));
-  return send_to(socket(AF_UNIX, SOCK_DGRAM, 0), &un, size);
+  return send_to(fd, &un, size);
+}
+static long datagram(void) {
+  return send_from(socket(AF_UNIX, SOCK_DGRAM, 0));
 }
 static long abstract_datagram(void) {
   struct sockaddr_un un;
@@ -82,9 +86,7 @@ static int paired(void) {
   return socketpair(AF_UNIX, SOCK_DGRAM, 0, fds) < 0 ? -1 : fds[0];
 }
 static long datagram_pair(void) {
-  struct sockaddr_un un;
-  socklen_t size = by_path(&un, host_socket("datagram"));
-  return send_to(paired(), &un, size);
+  return send_from(paired());
 }
 
 static struct msghdr message(struct sockaddr_un *un, socklen_t size, struct iovec *iov) {
