@@ -1,9 +1,11 @@
 #include "engine/receive.h"
 
 #include <errno.h>
+#include <linux/bpf_common.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "layers/descriptors.h"
@@ -49,6 +51,9 @@ bool sbx_received_head(const struct sbx_received *received, struct sbx_wire_head
   memcpy(head, received->bytes, sizeof *head);
   size_t expected =
       3u + (head->has_stdin != 0) + (head->has_ruleset != 0) + (head->blob_in_memfd != 0);
+  /* More instructions than a filter can have would be cut to their low 16 bits: another filter. */
+  if (head->layers.nlimits > SBX_LIMITS_MAX || head->layers.filter_count > BPF_MAXINSNS)
+    return false;
   return head->magic == SBX_WIRE_MAGIC && received->nfds == expected;
 }
 
@@ -72,8 +77,11 @@ void sbx_received_close(struct sbx_received *received) {
   received->nfds = 0;
 }
 
+/* A size that isn't the file's own could ask for any amount of memory. */
 static char *read_blob(int fd, size_t size) {
-  char *blob = malloc(size ? size : 1);
+  struct stat st;
+  bool whole = fstat(fd, &st) == 0 && st.st_size >= 0 && (size_t)st.st_size == size;
+  char *blob = whole ? malloc(size ? size : 1) : NULL;
   for (size_t done = 0; blob && done < size;) {
     ssize_t got = pread(fd, blob + done, size - done, (off_t)done);
     if (got <= 0 && !(got < 0 && errno == EINTR)) {
