@@ -400,5 +400,6 @@ void sbx_job_free(sbx_job *job) {
   close_all(job);
   for (int i = 0; i < 2; i++) sbx_capture_free(&job->out[i].capture);
   sbx_capture_free(&job->both);
+  free(job->aside);
   free(job);
 }
