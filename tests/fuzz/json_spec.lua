@@ -100,7 +100,8 @@ describe("random JSON", function()
         assert.equal("string", type(problem))
         assert.is_false(random.is_internal(problem), problem)
       elseif type(came) == "table" and came[1] == nil then
-        local again = json.encode(came)
+        -- 14 digits are kept of a fraction: once it is cut to them, all stays
+        local again = json.encode(assert(json.decode(json.encode(came))))
         assert.equal(again, json.encode(assert(json.decode(again))))
       end
     end)

@@ -7,11 +7,21 @@ local random = require "tests.fuzz.random"
 local sbx = require "sbx"
 local support = require "tests.support"
 
-local KINDS = { policy = true, sandbox = true, unsupported = true, invalid_input = true }
+local KINDS = { policy = true, sandbox = true, unsupported = true, invalid_input = true,
+                spawn = true }
 
-local place
+local place, careful
+
+-- Where commands are run nothing but the test's own directory is asked for.
+local function own_path()
+  return random.pick({
+    place, place .. "/sub", place .. "/missing", place .. "/link", place .. "/file", ".", "sub",
+    "..", place .. "/sub/deep/er", "${cwd}/sub", place .. "/file/under", place .. "/fifo",
+  })
+end
 
 local function path()
+  if careful then return own_path() end
   return random.pick({
     place, place .. "/sub", place .. "/missing", "/tmp", "/", "/proc", "/usr/bin", ".", "..", "sub",
     "~/x", "~", "", "//", "/a//b/../c", "${cwd}", "${cwd}/sub", "${HOME}", "${TMPDIR}/x",
@@ -151,12 +161,18 @@ local function engines()
   return list
 end
 
+-- But for times: a placeholder that was there has changed its directory's.
+local function names_below()
+  return support.output("find '" .. place .. "' -printf '%p %y %m %U %l\\n' | sort")
+end
+
 ---------------------------------------------------------------------------------------------------
 
 describe("a random policy", function()
   setup(function()
     place = support.directory()
-    support.shell("mkdir %s/sub; touch %s/file; ln -s sub %s/link", place, place, place)
+    support.shell("mkdir %s/sub; touch %s/file; ln -s sub %s/link; mkfifo %s/fifo; chmod 1777 %s",
+                  place, place, place, place, place)
   end)
   teardown(function() support.remove(place) end)
 
@@ -179,6 +195,23 @@ describe("a random policy", function()
       end
       if case % 50 == 0 then collectgarbage() end
     end)
+  end)
+
+  it("runs its command, or is refused in words, and changes nothing", function()
+    careful = true
+    finally(function() careful = false end)
+    local before, ran, refused = names_below(), 0, 0
+    random.cases("run", function(case)
+      local given = policy()
+      given.mode = random.pick({ "workspace-write", "read-only", given.mode })
+      local r = try(sbx.run, { "true", cwd = place .. random.pick({ "", "/sub" }), policy = given,
+                               timeout_ms = 20000 })
+      assert.is_true(r == nil or r.status == "ok")
+      if r then ran = ran + 1 else refused = refused + 1 end
+      assert.is_true(case < 200 or ran > 20 and refused > 20)
+    end)
+    support.wait_until(function() return names_below() == before end)
+    assert.equal(before, names_below())
   end)
 
   it("says what it allows, or why not", function()
