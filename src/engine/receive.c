@@ -10,10 +10,21 @@
 
 #include "layers/descriptors.h"
 
-/* A spare has closed its standard descriptors: what comes must not take their numbers, which the
- * command's own will be put over. */
-static void raise_all(struct sbx_received *received) {
-  for (size_t i = 0; i < received->nfds; i++) received->fds[i] = sbx_fd_high(received->fds[i]);
+/* The room for credentials holds more descriptors than a request has: what is too many is closed,
+ * and the message is none. A spare has closed its standard descriptors: what comes must not take
+ * their numbers, which the command's own will be put over. */
+static void take_descriptors(struct sbx_received *received, struct cmsghdr *c) {
+  size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  for (size_t i = 0; i < count; i++) {
+    int fd;
+    memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+    if (received->nfds < SBX_WIRE_FDS) {
+      received->fds[received->nfds++] = sbx_fd_high(fd);
+    } else {
+      close(fd);
+      received->truncated = true;
+    }
+  }
 }
 
 static void take_control(struct sbx_received *received, struct msghdr *msg) {
@@ -24,9 +35,7 @@ static void take_control(struct sbx_received *received, struct msghdr *msg) {
       memcpy(&cred, CMSG_DATA(c), sizeof cred);
       received->sender = cred.pid;
     } else if (c->cmsg_type == SCM_RIGHTS) {
-      received->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      memcpy(received->fds, CMSG_DATA(c), received->nfds * sizeof(int));
-      raise_all(received);
+      take_descriptors(received, c);
     }
   }
 }
@@ -40,9 +49,9 @@ int sbx_receive(int socket, struct sbx_received *received, int flags) {
   received->sender = 0;
   ssize_t size = recvmsg(socket, &msg, flags | MSG_CMSG_CLOEXEC);
   if (size < 0) return errno == EAGAIN || errno == EINTR ? -1 : 0;
-  take_control(received, &msg);
   received->size = (size_t)size;
   received->truncated = (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+  take_control(received, &msg);
   return size > 0;
 }
 
