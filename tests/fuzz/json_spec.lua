@@ -2,6 +2,7 @@
 local errors = require "sbx.errors"
 local json = require "sbx.json"
 local policy_words = require "sbx.cli.policy_words"
+local program = require "tests.cli.program"
 local random = require "tests.fuzz.random"
 local sbx = require "sbx"
 local text = require "sbx.text"
@@ -128,6 +129,21 @@ describe("random JSON", function()
         assert.equal("policy", err.kind)
         assert.is_false(random.is_internal(err.message), err.message)
       end
+    end)
+  end)
+
+  it("given to the program is a run, or one object that says why not", function()
+    random.cases("program", function()
+      local words = { "run", "--json", "-C", "/", "--policy-json", (policy_text():gsub("%z", "0")) }
+      if random.once_in(4) then words[#words + 1] = "--network=" .. random.pick({ "none", "x" }) end
+      words[#words + 1], words[#words + 2] = "--", "true"
+      local said = program.run(words)
+      local answer = assert(json.decode(said.stdout), said.stdout .. said.stderr)
+      assert.is_true(said.status == 0 or said.status == 125, said.status)
+      assert.equal(said.status == 0, answer.ok)
+      local message = answer.error and answer.error.message or ""
+      assert.is_false(random.is_internal(message), message)
+      for line in said.stderr:gmatch("[^\n]+") do assert.equal("sbxlua: ", line:sub(1, 8)) end
     end)
   end)
 end)

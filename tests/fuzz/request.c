@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/bpf_common.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fuzz.h"
@@ -55,6 +56,35 @@ static void fill(struct sbx_received *received, const uint8_t *data, size_t size
     received->fds[received->nfds++] = blob_file(data + received->size, size - received->size);
 }
 
+/* The same by a socket, with any number of descriptors and the sender's pid or not. */
+static int pass_through(struct sbx_received *received, unsigned nfds, bool with_pid) {
+  char control[CMSG_SPACE(32 * sizeof(int))] = {0};
+  static struct sbx_received came;
+  int pair[2], on = 1;
+  struct iovec iov = {received->bytes, received->size};
+  struct msghdr msg = {.msg_iov = &iov,
+                       .msg_iovlen = 1,
+                       .msg_control = nfds ? control : NULL,
+                       .msg_controllen = nfds ? CMSG_SPACE(nfds * sizeof(int)) : 0};
+  MUST(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) == 0);
+  if (with_pid) setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  struct cmsghdr *cmsg = nfds ? CMSG_FIRSTHDR(&msg) : NULL;
+  if (cmsg) {
+    *cmsg = (struct cmsghdr){CMSG_LEN(nfds * sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+    for (unsigned i = 0; i < nfds; i++)
+      memcpy(CMSG_DATA(cmsg) + i * sizeof(int), &received->fds[i % received->nfds], sizeof(int));
+  }
+  bool sent = sendmsg(pair[0], &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+  sbx_received_close(received);
+  int rc = sent ? sbx_receive(pair[1], &came, MSG_DONTWAIT) : -1;
+  MUST(came.nfds <= SBX_WIRE_FDS && (nfds <= SBX_WIRE_FDS || came.truncated || !sent));
+  MUST(!sent || !with_pid || came.sender == getpid() || came.truncated);
+  memcpy(received, &came, sizeof came);
+  close(pair[0]);
+  close(pair[1]);
+  return rc;
+}
+
 static void check_list(char **list, uint32_t count, const char *arena, size_t size) {
   for (uint32_t i = 0; i < count; i++) {
     MUST(list[i] >= arena && list[i] < arena + size);
@@ -85,6 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   struct sbx_launch launch = {.control = -1, .in = -1, .out = -1, .err = -1, .ruleset = -1};
   if (size > SBX_MESSAGE_MAX) return 0;
   fill(&received, data, size);
+  uint8_t how = size >= HEAD ? data[offsetof(struct sbx_wire_head, reserved)] : 0;
+  if (how & 128 && pass_through(&received, how % 32, how & 64) <= 0) received.size = 0;
   if (!sbx_received_head(&received, &launch.head)) {
     sbx_received_close(&received);
   } else {

@@ -31,6 +31,7 @@ sbx_fuzz_target(request)
 sbx_fuzz_target(address)
 sbx_fuzz_target(journal sbx_path_open)
 sbx_fuzz_target(output)
+sbx_fuzz_target(reports)
 
 # Writes the message of a request whose plan is given, for the corpus.
 add_executable(fuzz_seed EXCLUDE_FROM_ALL tests/fuzz/seed.c)
