@@ -102,8 +102,8 @@ done
 while [ "$(jobs -rp | wc -l)" -gt 0 ]; do wait -n || true; done
 wait
 
-passed=$(grep -lx passed "$work"/*.status 2>/dev/null | wc -l)
-failed=$(grep -lx failed "$work"/*.status 2>/dev/null | wc -l)
+count() { cat "$work"/*.status 2>/dev/null | grep -cx "$1" || true; }
+passed=$(count passed) failed=$(count failed)
 [ $((passed + failed)) -gt 0 ] || failed=1
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -5,7 +5,6 @@ endif()
 set(fuzz_sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 target_compile_options(sbx_flags INTERFACE -fsanitize=fuzzer-no-link ${fuzz_sanitizers})
 target_link_options(sbx_flags INTERFACE ${fuzz_sanitizers})
-install(CODE "message(FATAL_ERROR \"a build for fuzzing is not to be installed\")")
 
 add_custom_target(sbx_fuzz)
 function(sbx_fuzz_target name)
