@@ -37,7 +37,8 @@ report=$stage/tmp/report
 environment=(PATH="$stage/bin":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
   HOME="$stage/home" TMPDIR="$stage/tmp" SBX_PREFIX="$stage/prefix" SBX_SOURCE="$stage/source"
   SBX_REPORT="$report" SBX_TIER="$tier")
-for name in SBX_SANITIZED ASAN_OPTIONS UBSAN_OPTIONS GCOV_ERROR_FILE; do
+for name in SBX_SANITIZED ASAN_OPTIONS UBSAN_OPTIONS GCOV_ERROR_FILE SBX_SEED SBX_SECONDS \
+  SBX_SEED_FILE; do
   [ -z "${!name:-}" ] || environment+=("$name=${!name}")
 done
 status=0
@@ -51,5 +52,5 @@ if [ ! -s "$report" ]; then
   status=1
 fi
 [ -z "${SBX_REPORTS:-}" ] || sed "s|^skipped: |skipped: $suite ($user${tier:+, $tier}): |" "$report" \
-  >"$SBX_REPORTS/$suite-$user${tier:+-$tier}"
+  >"$SBX_REPORTS/${suite//\//-}-$user${tier:+-$tier}"
 exit "$status"

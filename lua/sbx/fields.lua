@@ -121,6 +121,9 @@ local function check_map(name, map, allowed, words)
     if not allowed(value) then
       return string.format("%s.%s must be %s, not %s", name, key, words, type(value))
     end
+    if value and value:find("%z") then
+      return string.format("%s.%s contains a NUL byte", name, key)
+    end
   end
 end
 

@@ -32,7 +32,7 @@ local NAMING = {
 local ESCAPES = { n = "\n", t = "\t", b = "\b", ["\""] = "\"", ["\\"] = "\\", ["\n"] = "" }
 
 -- The value from `at` on, and where it ends. Comments end it but for in quotes; a backslash joins
--- the next line; blanks at its end are none of it.
+-- the next line; blanks at its start and its end are none of it.
 local function read_value(text, at)
   local parts, quoted, kept = {}, false, 0
   while at <= #text do
@@ -41,12 +41,13 @@ local function read_value(text, at)
     if char == "\\" then
       at = at + 1
       parts[#parts + 1] = ESCAPES[text:sub(at, at)] or text:sub(at, at)
-      kept = #parts
+      if parts[#parts] == "" then parts[#parts] = nil else kept = #parts end
     elseif char == "\"" then
       quoted, kept = not quoted, #parts
-    elseif char ~= "\r" or text:sub(at + 1, at + 1) ~= "\n" then
-      parts[#parts + 1] = char
-      if quoted or not char:find("%s") then kept = #parts end
+    else
+      local blank = not quoted and char:find("[ \t\r]")
+      if not blank or #parts > 0 then parts[#parts + 1] = char end
+      if not blank then kept = #parts end
     end
     at = at + 1
   end
@@ -64,11 +65,13 @@ local function read_header(text, at)
     stop = quote + 1
     quote = char ~= "\"" and char ~= "" and char ~= "\n" and quote + 1 or nil
   end
-  return name:lower(), text:match("^[^%]\n]*%]?()", stop)
+  -- a quoted name without an end takes all there is
+  return name:lower(), text:match("^[^%]\n]*%]?()", math.min(stop, #text + 1))
 end
 
 -- Calls `found` with section, key and value of each entry.
 local function read_config(text, found)
+  text = text:gsub("\r\n", "\n")
   local at, section = 1, nil
   while at <= #text do
     local key, stop = text:match("^(%a[%w%-]*)[ \t]*()", at)

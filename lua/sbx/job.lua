@@ -220,7 +220,7 @@ function Job:kill(how)
   local state = self.state
   local first, grace = kill_plan(state, how)
   if over(state, self) then return true end
-  if first then state.handle:signal(first) end
+  if first and state.handle:signal(first) then state.asked = true end
   if grace > 0 then state.handle:kill(grace) else state.handle:kill() end
   return true
 end

@@ -148,14 +148,15 @@ end
 
 -- ---- reading ----
 
-local function whole(value)
+local function whole(value, where)
+  if math.abs(value) == math.huge then error("a number too large at " .. where, 0) end
   if value % 1 ~= 0 or math.abs(value) > EXACT then return value end
   return math.tointeger and math.tointeger(value) or value -- luacheck: ignore
 end
 
 -- Null in an object is a field that isn't there; in a list it would be a hole.
 local function tidy(value, where)
-  if type(value) == "number" then return whole(value) end
+  if type(value) == "number" then return whole(value, where) end
   if type(value) ~= "table" then return value end
   for key, item in pairs(value) do
     if item == M.null and type(key) == "number" then error("null in a list at " .. where, 0) end

@@ -189,7 +189,7 @@ end
 
 local function name_of(spec, layer)
   if type(spec) == "string" then return layer.name end
-  local first = bases_of(layer)[1] or spec.mode
+  local first = bases_of(layer)[1] or spec.mode or "read-only" -- {extends = {}} has neither
   return is_file(first) and base_name(first) or first
 end
 

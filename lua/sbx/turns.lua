@@ -26,6 +26,7 @@ local CLOSE_MS = 2000
 ---@field given table          bytes of each stream that an iterator gave
 ---@field live boolean         the core gives output as events
 ---@field busy boolean         inside a callback of its own
+---@field asked boolean|nil     `kill` has sent a signal of its own before the order to end
 
 ---@return sbx.JobState
 function M.new(handle, spec, on_exit)
@@ -45,9 +46,19 @@ end
 ---------------------------------------------------------------------------------------------------
 -- The end
 
+-- The command may have died of what `kill` sent first before the order came: the ending that was
+-- asked for wins.
+local function raw_of(state)
+  local raw = state.handle:result()
+  if state.asked and (raw.ended_by == "signal" or raw.ended_by == "exit") then
+    raw.ended_by, raw.exit_code, raw.signal = "cancelled", 137, nil
+  end
+  return raw
+end
+
 local function finish(state)
   if state.outcome then return end
-  local r, err, out = result.make(state.handle:result(), state.spec)
+  local r, err, out = result.make(raw_of(state), state.spec)
   state.outcome = { r, err, out }
   state.handle:close()
   state.busy = true
@@ -75,7 +86,7 @@ function M.close(state)
   until ended or core.now() >= stop
   local r, err, out
   if ended then
-    r, err, out = result.make(handle:result(), state.spec)
+    r, err, out = result.make(raw_of(state), state.spec)
   else
     r, err, out = result.closed(state.spec)
   end

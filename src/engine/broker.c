@@ -16,6 +16,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "engine/address.h"
 #include "engine/launch.h"
 #include "layers/descriptors.h"
 
@@ -39,23 +40,15 @@ static bool is_valid(int listener, uint64_t id) {
 
 /* ---- the call's arguments, as this process has copied them ---- */
 
-/* With room for the NUL byte that a path of full length comes without (unix(7)). */
-union address {
-  struct sockaddr_un un;
-  char bytes[sizeof(struct sockaddr_un) + 1];
-};
-
-static int read_address(const call *taken, union address *address) {
+static int read_address(const call *taken, char path[SBX_ADDRESS_PATH]) {
+  char bytes[SBX_ADDRESS_MAX];
   size_t size = (size_t)taken->data.args[2];
-  memset(address, 0, sizeof *address);
-  if (taken->data.args[2] > sizeof address->un || size < sizeof(sa_family_t)) return EINVAL;
-  struct iovec local = {address, size}, remote = {NULL, size};
+  if (taken->data.args[2] > sizeof bytes || size < sizeof(sa_family_t)) return EINVAL;
+  struct iovec local = {bytes, size}, remote = {NULL, size};
   memcpy(&remote.iov_base, &taken->data.args[1], sizeof remote.iov_base);
   ssize_t got = process_vm_readv((pid_t)taken->pid, &local, 1, &remote, 1, 0);
   if (got < 0) return errno == EFAULT ? EFAULT : EACCES;
-  if ((size_t)got != size) return EFAULT;
-  /* by another family nothing was let through, and a name without a path is no file */
-  return address->un.sun_family != AF_UNIX || !address->un.sun_path[0] ? EACCES : 0;
+  return (size_t)got == size ? sbx_address_path(bytes, size, path) : EFAULT;
 }
 
 /* As the caller would find it: from its directory, by no way through /proc/PID. */
@@ -117,10 +110,10 @@ static int connect_to(int socket, int target) {
 }
 
 static int make_call(const struct sbx_broker *broker, const call *taken) {
-  union address address;
-  int code = read_address(taken, &address);
+  char path[SBX_ADDRESS_PATH];
+  int code = read_address(taken, path);
   if (code) return code;
-  int target = open_path((pid_t)taken->pid, address.bytes + offsetof(struct sockaddr_un, sun_path));
+  int target = open_path((pid_t)taken->pid, path);
   if (target < 0) return errno == ENOENT || errno == ENOTDIR ? errno : EACCES;
   if (!is_listed(broker->plan, target)) {
     sbx_fd_close(&target);

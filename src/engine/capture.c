@@ -31,6 +31,7 @@ static int grow(struct sbx_capture *capture) {
 
 char *sbx_capture_room(struct sbx_capture *capture, size_t *size) {
   size_t at = capture->length, room;
+  if (capture->cap == 0) return NULL; /* nothing is kept */
   if (is_full(capture)) {
     at = head_size(capture) + capture->ring;
     room = (size_t)capture->cap - at;

@@ -17,7 +17,7 @@ struct sbx_capture {
 };
 
 void sbx_capture_init(struct sbx_capture *capture, uint64_t cap);
-/* A place for up to *size bytes (made smaller), or NULL: out of memory. */
+/* A place for up to *size bytes (made smaller), or NULL: out of memory, or a cap of 0. */
 char *sbx_capture_room(struct sbx_capture *capture, size_t *size);
 void sbx_capture_took(struct sbx_capture *capture, size_t size);
 /* Copies bytes that were read elsewhere; without memory they count as left out. */

@@ -12,7 +12,6 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "engine/base64.h"
 #include "engine/engine.h"
 #include "engine/error.h"
 
@@ -21,26 +20,6 @@ enum { EXIT_OWN = 125, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 static int complain(int status, const char *what, const char *detail) {
   fprintf(stderr, "sbxlua: sbx-exec: %s%s%s\n", what, *detail ? ": " : "", detail);
   return status;
-}
-
-/* ---- words ---- */
-
-/* Joins the plan's words: the decoded size, or -1. *next is the first word of the command. */
-static long join_words(int argc, char **argv, void **bytes, int *next) {
-  size_t room = 0, used = 0;
-  int i = 1;
-  for (; i + 1 < argc && strcmp(argv[i], SBX_HELPER_PLAN) == 0; i += 2) room += strlen(argv[i + 1]);
-  *next = i < argc && strcmp(argv[i], "--") == 0 ? i + 1 : i;
-  char *text = malloc(room + 1);
-  *bytes = malloc(room + 1);
-  for (int word = 2; text && word < i; word += 2) {
-    size_t size = strlen(argv[word]);
-    memcpy(text + used, argv[word], size);
-    used += size;
-  }
-  long size = text && *bytes && room ? sbx_base64_decode(text, used, *bytes) : -1;
-  free(text);
-  return size;
 }
 
 /* ---- environment ---- */
@@ -151,7 +130,7 @@ int sbx_helper_main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "--spawner") == 0) return sbx_spawner_main();
   if (argc == 2 && strcmp(argv[1], "--noop") == 0) return 0;
   if (argc == 3 && strcmp(argv[1], "--keeper") == 0) return sbx_keeper_main(3, 4, argv[2]);
-  long size = join_words(argc, argv, &bytes, &next);
+  long size = sbx_helper_join(argc, argv, &bytes, &next);
   if (size < 0) {
     free(bytes);
     return complain(EXIT_OWN, "no plan: nothing was run", "");

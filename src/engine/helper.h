@@ -17,6 +17,9 @@ struct sbx_helper_request {
   int64_t setup_timeout_ms;
 };
 
+/* Joins the plan's words: the decoded size, or -1; *bytes is the caller's to free either way. *next
+ * is the first word of the command. */
+long sbx_helper_join(int argc, char **argv, void **bytes, int *next);
 /* size bytes, decoded from the words; they are taken over. */
 int sbx_helper_decode(struct sbx_helper_request *request, void *bytes, size_t size,
                       struct sbx_error *err);

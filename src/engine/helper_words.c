@@ -104,6 +104,23 @@ char **sbx_helper_argv(const char *helper, const sbx_plan *plan, const struct sb
 
 /* ---- from words ---- */
 
+long sbx_helper_join(int argc, char **argv, void **bytes, int *next) {
+  size_t room = 0, used = 0;
+  int i = 1;
+  for (; i + 1 < argc && strcmp(argv[i], SBX_HELPER_PLAN) == 0; i += 2) room += strlen(argv[i + 1]);
+  *next = i < argc && strcmp(argv[i], "--") == 0 ? i + 1 : i;
+  char *text = malloc(room + 1);
+  *bytes = malloc(room + 1);
+  for (int word = 2; text && word < i; word += 2) {
+    size_t size = strlen(argv[word]);
+    memcpy(text + used, argv[word], size);
+    used += size;
+  }
+  long size = text && *bytes && room ? sbx_base64_decode(text, used, *bytes) : -1;
+  free(text);
+  return size;
+}
+
 static char *next_text(char **at, char *end) {
   char *text = *at, *nul = text < end ? memchr(text, 0, (size_t)(end - text)) : NULL;
   if (nul) *at = nul + 1;

@@ -17,11 +17,15 @@
 
 /* ---- reports of the supervisor ---- */
 
+/* One is sent; the room for credentials would hold more. */
 static void take_rights(struct sbx_job *job, struct cmsghdr *c) {
-  int fd;
-  memcpy(&fd, CMSG_DATA(c), sizeof fd);
-  sbx_fd_close(&job->pidfd);
-  job->pidfd = sbx_fd_high(fd);
+  size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  for (size_t i = 0; i < count; i++) {
+    int fd;
+    memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+    sbx_fd_close(&job->pidfd);
+    job->pidfd = sbx_fd_high(fd);
+  }
   sbx_job_watch_pidfd(job);
 }
 
@@ -47,7 +51,9 @@ int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid) 
     if (c->cmsg_type == SCM_RIGHTS) take_rights(job, c);
     if (c->cmsg_type == SCM_CREDENTIALS && pid) *pid = take_pid(c);
   }
-  return size == (ssize_t)sizeof *report ? 1 : -1;
+  if (size != (ssize_t)sizeof *report) return -1;
+  report->step[sizeof report->step - 1] = report->detail[sizeof report->detail - 1] = 0;
+  return 1;
 }
 
 static void tree_ended(struct sbx_job *job) {
@@ -400,5 +406,6 @@ void sbx_job_free(sbx_job *job) {
   close_all(job);
   for (int i = 0; i < 2; i++) sbx_capture_free(&job->out[i].capture);
   sbx_capture_free(&job->both);
+  free(job->aside);
   free(job);
 }

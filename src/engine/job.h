@@ -28,6 +28,7 @@ struct sbx_job {
   struct sbx_stream_state out[2];
   struct sbx_capture both; /* kept apart only once both streams have bytes */
   bool is_both;
+  char *aside; /* where the bytes of a small cap are read; NULL until needed */
   bool live;
   pid_t owner; /* a fork of the host holds a copy that must not touch the job */
   pid_t pid;

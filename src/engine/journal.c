@@ -272,12 +272,18 @@ static bool remove_in_shut(int directory, const char *name) {
   return chmod(path, st.st_mode & 07777) == 0 && removed;
 }
 
+static bool may_be_ours(const char *name) {
+  return !strchr(name, '/') && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 /* False where somebody uses it, or it can't be removed now. */
 static bool clear_name(int directory, const char *name) {
   struct stat st;
-  if (strchr(name, '/') || strcmp(name, "..") == 0) return true; /* not ours */
+  if (!may_be_ours(name)) return true;
   /* looked for first: where nothing may be written rmdir(2) says only that */
-  if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT) return true;
+  if (fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+      (errno == ENOENT || errno == ENAMETOOLONG))
+    return true; /* written down before it was tried, it may have been too long to be made */
   int fd = openat(directory, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   bool used = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK;
   bool removed = !used && (remove_name(directory, name) || remove_in_shut(directory, name));

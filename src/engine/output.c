@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "engine/clock.h"
@@ -63,6 +64,15 @@ static ssize_t read_and_drop(struct sbx_job *job, struct sbx_stream_state *strea
   return size;
 }
 
+/* Where the next bytes are read to. The ring of a small cap would take a few at a time, a system
+ * call for each: they are read aside, and added. */
+static char *place_of(struct sbx_job *job, struct sbx_capture *capture, size_t *room) {
+  if (capture->cap >= LIVE_PIECE) return sbx_capture_room(capture, room);
+  if (!job->aside) job->aside = malloc(LIVE_PIECE);
+  *room = LIVE_PIECE;
+  return job->aside;
+}
+
 static ssize_t read_and_keep(struct sbx_job *job, int which, char *at, size_t room) {
   struct sbx_stream_state *stream = &job->out[which];
   ssize_t size = read(stream->fd, at, room);
@@ -70,14 +80,17 @@ static ssize_t read_and_keep(struct sbx_job *job, int which, char *at, size_t ro
   widen(stream, (size_t)size);
   /* Before the first of this stream is counted: what came until now is the other's alone. */
   keep_both(job, which, at, (size_t)size);
-  sbx_capture_took(&stream->capture, (size_t)size);
+  if (at == job->aside)
+    sbx_capture_add(&stream->capture, at, (size_t)size);
+  else
+    sbx_capture_took(&stream->capture, (size_t)size);
   return size;
 }
 
 size_t sbx_output_read(struct sbx_job *job, int which, const char **text) {
   struct sbx_stream_state *stream = &job->out[which];
   size_t room = job->live ? LIVE_PIECE : READ_PIECE;
-  char *at = sbx_capture_room(&stream->capture, &room);
+  char *at = place_of(job, &stream->capture, &room);
   stream->ready = false;
   ssize_t size = at ? read_and_keep(job, which, at, room) : read_and_drop(job, stream);
   if (size < 0 && (errno == EINTR || errno == EAGAIN)) return 0;

@@ -1,17 +1,30 @@
 #include "engine/receive.h"
 
 #include <errno.h>
+#include <linux/bpf_common.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "layers/descriptors.h"
 
-/* What comes must not take the standard descriptors' numbers, should one be free: the command's own
- * will be put over them. */
-static void raise_all(struct sbx_received *received) {
-  for (size_t i = 0; i < received->nfds; i++) received->fds[i] = sbx_fd_high(received->fds[i]);
+/* The room for credentials holds more descriptors than a request has: what is too many is closed,
+ * and the message is none. What comes must not take the standard descriptors' numbers, should one
+ * be free: the command's own will be put over them. */
+static void take_descriptors(struct sbx_received *received, struct cmsghdr *c) {
+  size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  for (size_t i = 0; i < count; i++) {
+    int fd;
+    memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+    if (received->nfds < SBX_WIRE_FDS) {
+      received->fds[received->nfds++] = sbx_fd_high(fd);
+    } else {
+      close(fd);
+      received->truncated = true;
+    }
+  }
 }
 
 static void take_control(struct sbx_received *received, struct msghdr *msg) {
@@ -22,9 +35,7 @@ static void take_control(struct sbx_received *received, struct msghdr *msg) {
       memcpy(&cred, CMSG_DATA(c), sizeof cred);
       received->sender = cred.pid;
     } else if (c->cmsg_type == SCM_RIGHTS) {
-      received->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-      memcpy(received->fds, CMSG_DATA(c), received->nfds * sizeof(int));
-      raise_all(received);
+      take_descriptors(received, c);
     }
   }
 }
@@ -38,9 +49,9 @@ int sbx_receive(int socket, struct sbx_received *received, int flags) {
   received->sender = 0;
   ssize_t size = recvmsg(socket, &msg, flags | MSG_CMSG_CLOEXEC);
   if (size < 0) return errno == EAGAIN || errno == EINTR ? -1 : 0;
-  take_control(received, &msg);
   received->size = (size_t)size;
   received->truncated = (msg.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0;
+  take_control(received, &msg);
   return size > 0;
 }
 
@@ -49,6 +60,9 @@ bool sbx_received_head(const struct sbx_received *received, struct sbx_wire_head
   memcpy(head, received->bytes, sizeof *head);
   size_t expected =
       3u + (head->has_stdin != 0) + (head->has_ruleset != 0) + (head->blob_in_memfd != 0);
+  /* More instructions than a filter can have would be cut to their low 16 bits: another filter. */
+  if (head->layers.nlimits > SBX_LIMITS_MAX || head->layers.filter_count > BPF_MAXINSNS)
+    return false;
   return head->magic == SBX_WIRE_MAGIC && received->nfds == expected;
 }
 
@@ -72,8 +86,11 @@ void sbx_received_close(struct sbx_received *received) {
   received->nfds = 0;
 }
 
+/* A size that isn't the file's own could ask for any amount of memory. */
 static char *read_blob(int fd, size_t size) {
-  char *blob = malloc(size ? size : 1);
+  struct stat st;
+  bool whole = fstat(fd, &st) == 0 && st.st_size >= 0 && (size_t)st.st_size == size;
+  char *blob = whole ? malloc(size ? size : 1) : NULL;
   for (size_t done = 0; blob && done < size;) {
     ssize_t got = pread(fd, blob + done, size - done, (off_t)done);
     if (got <= 0 && !(got < 0 && errno == EINTR)) {

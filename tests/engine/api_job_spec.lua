@@ -93,6 +93,17 @@ describe("a job", function()
     assert.equal("up\nbye\n", out.stdout)
   end)
 
+  -- the signal comes alone before the order to end, and is enough: found by tests/fuzz
+  it("is cancelled by a kill with a signal of its own", function()
+    for _ = 1, 20 do
+      local job = spawn({ "sleep", "60" })
+      assert.is_true(job:kill("INT"))
+      local _, err, out = job:wait()
+      assert.same({ "cancelled", 137 }, { err.kind, out.exit_code })
+      assert.is_nil(out.signal)
+    end
+  end)
+
   it("isn't changed by a kill after its end", function()
     local job = spawn({ "true" })
     os.execute("sleep 0.3")

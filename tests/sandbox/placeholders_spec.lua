@@ -159,6 +159,17 @@ describe("placeholders", function()
     assert.equal("", left())
   end)
 
+  -- it stands in the journal before it is tried; what can't be made must not be waited for
+  test("go with a name that is too long, and so does the keeper", function()
+    local host = start([[
+      policy.protect = { ("x"):rep(300) }
+      print(select(2, run("true")).code)]])
+    host:says("ENAMETOOLONG")
+    assert.equal("", left())
+    assert.is_true(nobody_keeps())
+    assert.equal("lock\n", support.output("ls -A " .. place.dir .. "/run/sbxlua"))
+  end)
+
   test("go with a host that leaves by os.exit without closing", function()
     local host = start("sbx.spawn(sleeper()):lines()() print('up') os.exit(3, false)")
     host:says("up")

@@ -179,4 +179,15 @@ describe("a repository", function()
     assert.equal("/w/.git/../more", gitfiles.place(list[2], "/w/.git", "/w", "/home/u"))
     assert.equal("/home/u/attributes", gitfiles.place(list[3], "/w/.git", "/w", "/home/u"))
   end)
+
+  -- each was found by tests/fuzz/gitfiles_spec.lua
+  it("of a damaged config are what git reads of it", function()
+    assert.same({}, gitfiles.named_in("[core \""))
+    assert.same({}, gitfiles.named_in("[core \"a\\"))
+    local list = gitfiles.named_in("[include]\npath=\r\"a\"\npath = \\\n  b\npath=c\\\r\nd\r\n"
+                                   .. "path=e\f\n")
+    local values = {}
+    for i, one in ipairs(list) do values[i] = one.value end
+    assert.same({ "a", "b", "cd", "e\f" }, values)
+  end)
 end)

@@ -226,6 +226,19 @@ describe("policies.resolve", function()
                           ["/etc/sbxlua/policies/b.lua"] = "return { extends = 'a' }" })
     assert.matches("extends itself", message_of("a", ctx))
   end)
+
+  it("takes a table that extends nothing", function()
+    local policy = assert(policies.resolve({ extends = {} }, context()))
+    assert.same({ "read-only", "read-only" }, { policy.name, policy.mode })
+    assert.is_nil(policy.protect)
+  end)
+
+  it("refuses a NUL byte in a variable", function()
+    for _, field in ipairs({ "env = { A = 'b\\0c' }", "env_policy = { set = { A = '\\0' } }" }) do
+      local ctx = context({ ["/etc/sbxlua/policies/a.lua"] = "return { " .. field .. " }" })
+      assert.matches("A contains a NUL byte", message_of("a", ctx))
+    end
+  end)
 end)
 
 describe("policies.list", function()
