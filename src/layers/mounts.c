@@ -59,13 +59,10 @@ static int change(int at, const char *path, unsigned flags, uint64_t set, uint64
 }
 
 /* A mount that the host has read-only stays so: as root it could be made writable here. */
-static bool is_read_only(int clone) {
-  struct statvfs st;
-  return fstatvfs(clone, &st) < 0 || st.f_flag & ST_RDONLY;
-}
-
 int sbx_mount_limit(int clone, bool writable) {
-  bool reopen = writable && !is_read_only(clone);
+  struct statvfs st;
+  if (writable && fstatvfs(clone, &st) < 0) return -1;
+  bool reopen = writable && !(st.f_flag & ST_RDONLY);
   unsigned flags = AT_EMPTY_PATH | WHOLE_TREE;
   if (change(clone, "", flags, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV, 0) < 0) return -1;
   return reopen ? change(clone, "", AT_EMPTY_PATH, 0, ATTR_RDONLY) : 0;
