@@ -58,15 +58,26 @@ function Questions:read(path)
   return self:ask("read", path)
 end
 
-local own_places
+local own_places, own_trouble
 
--- The engine's own places never change under a process: they are told from outside the world.
+-- The engine's own places never change under a process: they are told from outside the world, and
+-- told again where they could not be.
 local function real_own(own)
   if own_places then return own_places end
-  own_places = {}
-  local asked = new(core.world())
-  for _, path in ipairs(own) do own_places[path] = asked:realpath(path) or path end
-  return own_places
+  local world, places = core.world(), {}
+  local asked = new(world)
+  for _, path in ipairs(own) do places[path] = asked:realpath(path) or path end
+  own_trouble = { world:trouble() }
+  if not own_trouble[1] then own_places = places end
+  return places
+end
+
+--- The first question that could not be asked for want of memory, descriptors and the like: what
+--- the plan took for missing may be there.
+---@return string|nil code, string|nil path
+function M.trouble(world)
+  if own_trouble and own_trouble[1] then return own_trouble[1], own_trouble[2] end
+  return world:trouble()
 end
 
 --- The functions for `ctx.fs`.

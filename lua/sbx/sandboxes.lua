@@ -7,6 +7,7 @@ local errors = require "sbx.errors"
 local lists = require "sbx.lists"
 local plans = require "sbx.plans"
 local policies = require "sbx.policies"
+local questions = require "sbx.questions"
 local result = require "sbx.result"
 local scripts = require "sbx.scripts"
 local surroundings = require "sbx.surroundings"
@@ -120,8 +121,7 @@ local function plan_of(script, policy, ctx)
   return plan
 end
 
-local function make(o, cwd, env, script)
-  local world = core.world()
+local function make_in(world, o, cwd, env, script)
   local ctx = surroundings.context(cwd, env, world)
   local ok, err = check_cwd(ctx.fs, cwd)
   if not ok then return nil, err end
@@ -136,6 +136,17 @@ local function make(o, cwd, env, script)
     policy = policy, plan = plan, script = script, world = world, environ = env, ctx = ctx,
     first = 1, compiled = {}, refused = {}, reports = {},
   }
+end
+
+-- What could not be looked at must not count as missing: a pointer to a gitdir, a stricter policy
+-- of the user's own. It comes before any other error, which may be only what followed from it.
+local function make(o, cwd, env, script)
+  local world = core.world()
+  local held, err = make_in(world, o, cwd, env, script)
+  local code, path = questions.trouble(world)
+  if not code then return held, err end
+  return errors.fail("sandbox", path .. ": can't be looked at: " .. code,
+                     { step = "paths", code = code })
 end
 
 --- A sandbox for these options: one that is kept, or a new one.

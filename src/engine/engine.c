@@ -94,9 +94,10 @@ static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
   if (make_lease(engine) < 0 || make_pair(pair) < 0)
     return sbx_fail(err, SBX_ERROR_SPAWN, "spawner", errno, "descriptors");
   /* Before the first message: the kernel notes a sender only for a socket that asked. */
-  setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+  bool asked = setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0;
   char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--spawner"}, NULL};
-  pid_t pid = sbx_start_helper(engine->helper, argv, pair[1], engine->lease_kept);
+  pid_t pid =
+      asked ? sbx_start_helper(engine->helper, argv, pair[1], engine->lease_kept) : (pid_t)-1;
   sbx_fd_close(&pair[1]);
   if (pid < 0) {
     sbx_fd_close(&pair[0]);

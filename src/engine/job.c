@@ -45,7 +45,8 @@ int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid) 
    */
   if (size < 0 && errno == ECONNRESET)
     size = recvmsg(job->control, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  if (size < 0) return errno == EAGAIN || errno == EINTR ? 0 : -1;
+  /* for want of memory nothing is lost: it is still there to be read */
+  if (size < 0) return errno == EAGAIN || errno == EINTR || errno == ENOMEM ? 0 : -1;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
     if (c->cmsg_level != SOL_SOCKET) continue;
     if (c->cmsg_type == SCM_RIGHTS) take_rights(job, c);

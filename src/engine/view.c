@@ -56,18 +56,19 @@ static int copy(struct entry *entry, const char *path) {
 }
 
 /* A mount that the host has read-only stays so: as root it could be made writable here. */
-static bool may_be_written(const struct sbx_view *view, int at) {
-  if (view->sealed) return !sbx_mounts_have(&view->read_only, sbx_mount_id(at));
-  return !sbx_mount_is_read_only(at);
+static int is_read_only(const struct sbx_view *view, int at) {
+  if (!view->sealed) return sbx_mount_is_read_only(at);
+  uint64_t id = sbx_mount_id(at);
+  return id == 0 ? -1 : sbx_mounts_have(&view->read_only, id);
 }
 
 static int copy_bind(const struct sbx_view *view, struct entry *entry) {
   const struct sbx_mount_record *record = entry->record;
   int at = open_same(entry->path, record->dev, record->ino), rc = -1;
   if (at < 0) return -1;
-  bool writable = record->flags & SBX_MOUNT_WRITABLE && may_be_written(view, at);
-  entry->clone = sbx_mount_clone(at);
-  if (entry->clone >= 0) rc = sbx_mount_limit(entry->clone, writable);
+  int read_only = record->flags & SBX_MOUNT_WRITABLE ? is_read_only(view, at) : 1;
+  if (read_only >= 0) entry->clone = sbx_mount_clone(at);
+  if (entry->clone >= 0) rc = sbx_mount_limit(entry->clone, !read_only);
   sbx_fd_close(&at);
   return rc;
 }

@@ -61,14 +61,15 @@ static int change(int at, const char *path, unsigned flags, uint64_t set, uint64
   return (int)syscall(SYS_mount_setattr, at, path, flags, &attributes, sizeof attributes);
 }
 
-bool sbx_mount_is_read_only(int at) {
+int sbx_mount_is_read_only(int at) {
   struct statvfs st;
-  return fstatvfs(at, &st) < 0 || st.f_flag & ST_RDONLY;
+  return fstatvfs(at, &st) < 0 ? -1 : (st.f_flag & ST_RDONLY) != 0;
 }
 
 uint64_t sbx_mount_id(int at) {
   struct statx st = {0};
   if (statx(at, "", AT_EMPTY_PATH, STATX_MNT_ID, &st) < 0) return 0;
+  errno = ENOTSUP;
   return st.stx_mask & STATX_MNT_ID ? st.stx_mnt_id : 0;
 }
 
@@ -90,6 +91,7 @@ int sbx_mounts_read_only(struct sbx_read_only_mounts *mounts) {
     if (sscanf(line, "%llu %*s %*s %*s %*s %3[^ ,]", &id, options) != 2) rc = -1;
     if (rc == 0 && strcmp(options, "ro") == 0) rc = add_id(mounts, id);
   }
+  if (file && ferror(file)) rc = -1; /* what was not read could be one of them */
   free(line);
   if (file) fclose(file);
   return rc;
@@ -98,7 +100,7 @@ int sbx_mounts_read_only(struct sbx_read_only_mounts *mounts) {
 bool sbx_mounts_have(const struct sbx_read_only_mounts *mounts, uint64_t id) {
   for (size_t i = 0; i < mounts->count; i++)
     if (mounts->ids[i] == id) return true;
-  return id == 0;
+  return false;
 }
 
 int sbx_mount_limit(int clone, bool writable) {

@@ -19,10 +19,9 @@ struct sbx_read_only_mounts {
 
 /* Those of this namespace that are read-only now (proc_pid_mountinfo(5)). 0, or -1 and errno. */
 int sbx_mounts_read_only(struct sbx_read_only_mounts *mounts);
-/* An id that is not known (0) is among them. */
 bool sbx_mounts_have(const struct sbx_read_only_mounts *mounts, uint64_t id);
-uint64_t sbx_mount_id(int at); /* of the mount that an open path lies in; 0: not known */
-bool sbx_mount_is_read_only(int at);
+uint64_t sbx_mount_id(int at);      /* of the mount that an open path lies in; 0 and errno */
+int sbx_mount_is_read_only(int at); /* -1 and errno */
 
 /* O_PATH, of the file itself where it is a link. -1 and errno. */
 int sbx_path_open(const char *path);

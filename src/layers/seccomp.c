@@ -17,6 +17,16 @@ struct sbx_filter {
   scmp_filter_ctx ctx;
 };
 
+/* libseccomp (2.6 too) can go on without memory that it asked for and make another program than it
+ * was told to, and not say so. malloc(3) does: nothing else sets this code here. */
+static void expect_memory(void) {
+  errno = 0;
+}
+
+static bool lacked_memory(void) {
+  return errno == ENOMEM;
+}
+
 /* libseccomp's default for a foreign architecture (i386 or x32 on x86-64) is to kill; a refusal
  * must be an errno. Binary search over the call number keeps allowed calls cheap. */
 static int set_attributes(scmp_filter_ctx ctx) {
@@ -29,8 +39,9 @@ static int set_attributes(scmp_filter_ctx ctx) {
 struct sbx_filter *sbx_filter_new(void) {
   struct sbx_filter *filter = calloc(1, sizeof *filter);
   if (!filter) return NULL;
+  expect_memory();
   filter->ctx = seccomp_init(SCMP_ACT_ALLOW);
-  if (filter->ctx && set_attributes(filter->ctx) == 0) return filter;
+  if (filter->ctx && set_attributes(filter->ctx) == 0 && !lacked_memory()) return filter;
   sbx_filter_free(filter);
   errno = ENOMEM;
   return NULL;
@@ -74,7 +85,9 @@ int sbx_filter_refuse(struct sbx_filter *filter, const char *name, int number, i
   }
   uint32_t action =
       errno_value == SBX_ON_BEHALF ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO((uint16_t)errno_value);
+  expect_memory();
   int rc = seccomp_rule_add_exact_array(filter->ctx, action, nr, nargs, compare);
+  if (lacked_memory()) return ENOMEM;
   return rc == -EEXIST ? 0 : -rc; /* an identical rule twice is one rule */
 }
 
@@ -95,7 +108,9 @@ struct sock_filter *sbx_filter_export(struct sbx_filter *filter, size_t *count) 
   struct sock_filter *program = NULL;
   int fd = memfd_create("sbx-filter", MFD_CLOEXEC);
   if (fd < 0) return NULL;
+  expect_memory();
   int rc = seccomp_export_bpf(filter->ctx, fd);
+  if (lacked_memory()) rc = -ENOMEM;
   errno = -rc;
   if (rc == 0) program = read_program(fd, count);
   int saved = errno;

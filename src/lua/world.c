@@ -35,6 +35,10 @@ struct asked {
 struct world {
   struct asked *list;
   size_t count, room;
+  /* The first question that could not be asked, for a reason of the moment: what it is about must
+   * not count as missing. */
+  int trouble;
+  char trouble_path[PATH_MAX];
 };
 
 static struct world *check_world(lua_State *L) {
@@ -86,6 +90,12 @@ static ssize_t read_up_to(int fd, char *into, size_t room) {
   return (ssize_t)used;
 }
 
+static void close_quietly(int fd) {
+  int saved = errno;
+  close(fd);
+  errno = saved;
+}
+
 /* A file is read whole or not at all: one byte more than it has tells that it grew meanwhile. */
 static void ask_read(const char *path, struct answer *answer) {
   struct stat st;
@@ -97,7 +107,7 @@ static void ask_read(const char *path, struct answer *answer) {
     answer->found = size >= 0 && size <= st.st_size;
     answer->size = answer->found ? (size_t)size : 0;
   }
-  close(fd);
+  close_quietly(fd);
 }
 
 static void ask(const sbx_engine *engine, enum question question, const char *path,
@@ -138,12 +148,26 @@ static struct asked *new_entry(lua_State *L, struct world *world, const char *pa
   return entry;
 }
 
+/* What says nothing about the path, and may be otherwise in a moment. */
+static bool is_trouble(int code) {
+  return code == ENOMEM || code == EMFILE || code == ENFILE || code == EIO || code == EINTR ||
+         code == EAGAIN;
+}
+
+static void note_trouble(struct world *world, const char *path, int code) {
+  if (world->trouble || !is_trouble(code)) return;
+  world->trouble = code;
+  strncpy(world->trouble_path, path, sizeof world->trouble_path - 1);
+}
+
 static const struct answer *answer_of(lua_State *L, enum question question, struct statx *st) {
   struct world *world = check_world(L);
   const char *path = luaL_checkstring(L, 2);
   struct asked *entry = new_entry(L, world, path);
   entry->question = question;
+  errno = 0;
   ask(sbx_lua_engine_made(L), question, path, &entry->answer, st);
+  if (!entry->answer.found) note_trouble(world, path, errno);
   return &entry->answer;
 }
 
@@ -206,6 +230,16 @@ static int world_same(lua_State *L) {
   return 1;
 }
 
+/* world:trouble() -> code and path of the first question that could not be asked, or nil */
+static int world_trouble(lua_State *L) {
+  const struct world *world = check_world(L);
+  if (!world->trouble) return 0;
+  const char *name = sbx_lua_errno_name(world->trouble);
+  lua_pushstring(L, name ? name : strerror(world->trouble));
+  lua_pushstring(L, world->trouble_path);
+  return 2;
+}
+
 static int world_gc(lua_State *L) {
   struct world *world = check_world(L);
   for (size_t i = 0; i < world->count; i++) {
@@ -225,10 +259,10 @@ int sbx_lua_world(lua_State *L) {
 }
 
 void sbx_lua_open_world(lua_State *L) {
-  static const luaL_Reg methods[] = {{"stat", world_stat},         {"lstat", world_lstat},
-                                     {"realpath", world_realpath}, {"readlink", world_readlink},
-                                     {"read", world_read},         {"same", world_same},
-                                     {"__gc", world_gc},           {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"stat", world_stat},         {"lstat", world_lstat}, {"realpath", world_realpath},
+      {"readlink", world_readlink}, {"read", world_read},   {"same", world_same},
+      {"trouble", world_trouble},   {"__gc", world_gc},     {NULL, NULL}};
   luaL_newmetatable(L, WORLD);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);

@@ -50,7 +50,7 @@ int __real_sbx_path_open(const char *path);
 int __wrap_sbx_path_open(const char *path);
 int __wrap_sbx_mounts_read_only(struct sbx_read_only_mounts *mounts);
 uint64_t __wrap_sbx_mount_id(int at);
-bool __wrap_sbx_mount_is_read_only(int at);
+int __wrap_sbx_mount_is_read_only(int at);
 int __wrap_sbx_mount_clone(int at);
 int __wrap_sbx_mount_limit(int clone, bool writable);
 int __wrap_sbx_mount_bar(int clone);
@@ -82,9 +82,9 @@ uint64_t __wrap_sbx_mount_id(int at) {
   return refuses() ? 0 : 1;
 }
 
-bool __wrap_sbx_mount_is_read_only(int at) {
+int __wrap_sbx_mount_is_read_only(int at) {
   check_file(at);
-  return refuses();
+  return answer();
 }
 
 int __wrap_sbx_mount_clone(int at) {
