@@ -136,7 +136,7 @@ local function tell(o, cwd, held, index, env)
     landlock = landlock_of(engine), seccomp = seccomp_of(engine),
     capabilities = engine.capabilities or {}, no_new_privs = engine.no_new_privs or false,
     env = { passed = sorted_names(env.map), dropped = env.dropped },
-    times = times_of(o), limits = held.policy.limits,
+    times = times_of(o), limits = plan.limits or {},
     enforced = report.enforced, missing = report.missing, widened = held.policy.widened or {},
   }
 end

@@ -56,6 +56,7 @@ local function request_of(spec)
     timeout_ms = o.timeout_ms or nil, idle_timeout_ms = o.idle_timeout_ms or nil,
     kill_grace_ms = o.kill_grace_ms, drain_ms = o.drain_ms,
     setup_timeout_ms = o.setup_timeout_ms, max_output_bytes = o.max_output_bytes, live = false,
+    end_output_bytes = (spec.plan.limits or {}).output_bytes,
   }
 end
 

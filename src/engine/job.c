@@ -178,8 +178,10 @@ static int look(struct sbx_job *job, int64_t until) {
 
 static enum sbx_ending ending_of(const struct sbx_job *job) {
   if (job->lost) return SBX_ENDED_SUPERVISOR;
+  if (job->end.reason == SBX_REASON_BOUND) return SBX_ENDED_BOUND;
   if (job->end.reason == SBX_REASON_TIMEOUT) return SBX_ENDED_TIMEOUT;
   if (job->end.reason == SBX_REASON_PROTECT) return SBX_ENDED_PROTECT;
+  if (job->flooded) return SBX_ENDED_BOUND;
   if (job->end.reason == SBX_REASON_KILLED) return job->idle ? SBX_ENDED_IDLE : SBX_ENDED_CANCELLED;
   return WIFSIGNALED(job->end.code) ? SBX_ENDED_SIGNAL : SBX_ENDED_EXIT;
 }
@@ -204,6 +206,9 @@ static void fill_result(struct sbx_job *job) {
   result->leftover = job->end.leftover;
   result->usage = job->end.usage;
   sbx_output_dropped(job, result->dropped);
+  result->reached = job->end.reached;
+  if (result->ending == SBX_ENDED_BOUND)
+    result->bound = job->end.bound ? (enum sbx_bound)job->end.bound : SBX_BOUND_OUTPUT;
   if (result->ending == SBX_ENDED_PROTECT)
     memcpy(result->detail, job->end.detail, sizeof result->detail);
 }
@@ -222,8 +227,10 @@ static void close_all(struct sbx_job *job) {
 static void expire(struct sbx_job *job, int64_t now) {
   if (is_over(job)) return;
   if (now >= job->until_ns) kill_supervisor(job);
-  if (job->exited || job->idle || now < sbx_deadline(job->last_ns, job->idle_ms)) return;
-  job->idle = true;
+  bool idle = now >= sbx_deadline(job->last_ns, job->idle_ms);
+  if (job->exited || job->idle || job->stopped || !(idle || job->flooded)) return;
+  job->stopped = true;
+  job->idle = !job->flooded;
   order(job, SBX_ORDER_KILL, 0, 0);
   job->until_ns = sbx_earlier(job->until_ns, sbx_deadline(now, SBX_OVERDUE_MS));
 }

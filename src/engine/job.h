@@ -38,6 +38,9 @@ struct sbx_job {
   bool exited, done, lost; /* what the supervisor said, or that it can't any more */
   bool finishing;          /* it was told to end what is left */
   bool idle, gone;
+  bool stopped;        /* it was told to end for what is counted here */
+  uint64_t end_output; /* bytes of both streams past which the command is ended; 0: none */
+  bool flooded;        /* it came to that */
   int64_t exited_ns, done_ns;
   struct sbx_report end;
   bool ended;

@@ -86,6 +86,8 @@ size_t sbx_output_read(struct sbx_job *job, int which, const char **text) {
     return 0;
   }
   job->last_ns = sbx_now();
+  uint64_t total = job->out[0].capture.total + job->out[1].capture.total;
+  if (job->end_output && total > job->end_output) job->flooded = true;
   account(stream, (size_t)size);
   *text = at;
   return at ? (size_t)size : 0;

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "engine/bounds.h"
 #include "engine/tree.h"
 #include "engine/view.h"
 #include "layers/capabilities.h"
@@ -141,7 +142,9 @@ static const struct step early_steps[] = {
     {"user_namespace", step_user_namespace},
     {"mounts_private", step_mounts_private},
     {"proc", step_proc},
+    {"limits", sbx_bounds_before},
     {"mounts", step_mounts},
+    {"limits", sbx_bounds_behind},
     {"null", step_null},
     {"protect", step_protect},
     {"landlock", step_ruleset},
@@ -154,6 +157,7 @@ static const struct step early_steps[] = {
 
 static const struct step late_steps[] = {
     {"cgroup", step_cgroup},
+    {"limits", sbx_bounds_groups},
     {NULL, NULL},
 };
 

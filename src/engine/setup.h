@@ -3,7 +3,9 @@
 #ifndef SBX_SETUP_H
 #define SBX_SETUP_H
 
+#include "engine/groups.h"
 #include "engine/launch.h"
+#include "engine/meter.h"
 #include "engine/watch.h"
 #include "layers/cgroup.h"
 
@@ -12,6 +14,8 @@ struct sbx_setup {
   uid_t uid; /* of the host, for the id maps */
   gid_t gid;
   struct sbx_cgroup cgroup;
+  struct sbx_groups groups;
+  struct sbx_meter meter;
   struct sbx_watch watch;    /* of protected paths */
   const char *step, *detail; /* which step failed, and on what path */
 };

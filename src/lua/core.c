@@ -176,6 +176,7 @@ static const luaL_Reg functions[] = {{"sandbox", sbx_lua_sandbox},
                                      {"world", sbx_lua_world},
                                      {"probe", sbx_lua_probe},
                                      {"cgroup", sbx_lua_cgroup},
+                                     {"group_directory", sbx_lua_group_directory},
                                      {NULL, NULL}};
 
 static void open_state(lua_State *L) {

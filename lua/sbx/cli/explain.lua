@@ -152,9 +152,12 @@ local function ending(found, rows)
     and "TERM, KILL after " .. ms(times.kill_grace_ms) or "KILL at once"
   add(rows, "time-out", ms(times.timeout_ms) .. "; without output: " .. ms(times.idle_timeout_ms)
       .. "; to the whole tree: " .. grace)
-  for name, value in pairs(found.limits or {}) do
-    add(rows, "limit", name .. " = " .. tostring(value))
-  end
+  local names = {}
+  for name in pairs(found.limits) do names[#names + 1] = name end
+  table.sort(names)
+  add_list(rows, "limits", names, function(name)
+    return string.format("%s = %d", name, found.limits[name])
+  end)
 end
 
 local function held(found, rows)
