@@ -122,11 +122,12 @@ static void set_up(struct supervisor *s, int (*some)(struct sbx_setup *setup)) {
 
 /* What the supervisor does from here on needs no privilege, but to read a command that is not
  * dumpable. The full-access command keeps what it has, and killing it may need as much. */
-static void hold_less(const struct supervisor *s) {
+static void hold_less(struct supervisor *s) {
   const struct sbx_layers *layers = s->layers;
   uint64_t held = UINT64_C(1) << sbx_capability("sys_ptrace");
-  /* The directory that the cgroup is removed from may only give root the right by this. */
-  if (layers->kill == SBX_KILL_CGROUP) held |= UINT64_C(1) << sbx_capability("dac_override");
+  /* The directory that a cgroup is removed from may only give root the right by this. */
+  if (layers->kill == SBX_KILL_CGROUP || s->setup.groups.count > 0)
+    held |= UINT64_C(1) << sbx_capability("dac_override");
   if (layers->flags & SBX_FLAG_DROP_CAPS) sbx_capabilities_hold(held);
   const struct sbx_cgroup *cgroup = &s->setup.cgroup;
   int keep[10 + 2 * SBX_GROUPS_MAX] = {s->launch->control, s->launch->host,    s->launch->lease,
@@ -135,8 +136,10 @@ static void hold_less(const struct supervisor *s) {
                                        s->setup.meter.ids};
   size_t count = 10;
   for (size_t i = 0; i < s->setup.groups.count; i++) {
-    keep[count++] = s->setup.groups.list[i].parent;
-    keep[count++] = s->setup.groups.list[i].directory;
+    struct sbx_group *group = &s->setup.groups.list[i];
+    sbx_fd_close(&group->procs);
+    keep[count++] = group->parent;
+    keep[count++] = group->directory;
   }
   sbx_fd_keep_only(keep, count);
 }

@@ -68,13 +68,14 @@ int sbx_group_make(struct sbx_group *group, int parent) {
   sweep(parent);
   for (int tries = 0; tries < 3; tries++) {
     if (make_locked(group) == 0) return 0;
-    bool taken = group->directory < 0 ? errno == ENOENT : errno == EWOULDBLOCK || errno == ENOENT;
-    if (!taken) break;
+    int saved = errno;
+    unlinkat(group->parent, group->name, AT_REMOVEDIR);
+    *group->name = 0;
     sbx_fd_close(&group->directory);
+    errno = saved;
+    if (errno != ENOENT && errno != EWOULDBLOCK) break;
   }
-  int saved = errno;
-  sbx_group_remove(group);
-  errno = saved;
+  sbx_fd_close(&group->parent);
   return -1;
 }
 

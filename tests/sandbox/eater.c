@@ -1,7 +1,9 @@
 /* Takes what a limit gives, and no more than it is told to.
  *   eater fork COUNT          that many children at a time; says how many, 1 where one was refused
+ *   eater bombs               forks in all of them, for three seconds
  *   eater threads COUNT       the same with threads
  *   eater memory MIB CHILDREN touches that much, shared out among so many children
+ *   eater shared MIB CHILDREN the same memory, in all of them
  *   eater tmpfs FILE MIB      writes a file
  *   eater burn MS CHILDREN    processor time, together
  *   eater orphans MS COUNT    the same, one after the other, each auto-reaped
@@ -17,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -42,45 +45,33 @@ static int tell(const char *what, long count, long wanted) {
   return count < wanted;
 }
 
+/* Each forks until it can't, for three seconds; no more than MOST / 2 forks in all. */
+static int eat_bombs(void) {
+  int *forks = mmap(NULL, sizeof *forks, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  time_t end = time(NULL) + 3;
+  while (time(NULL) < end) {
+    if (__atomic_add_fetch(forks, 1, __ATOMIC_RELAXED) > MOST / 2 || fork() < 0) hold(1);
+    while (waitpid(-1, NULL, WNOHANG) > 0) continue;
+  }
+  return 1;
+}
+
 static int eat_fork(long wanted) {
+  static pid_t pids[MOST];
   long count = 0;
   for (; count < wanted && count < MOST; count++) {
-    pid_t pid = fork();
-    if (pid < 0) break;
-    if (pid == 0) {
+    pids[count] = fork();
+    if (pids[count] < 0) break;
+    if (pids[count] == 0) {
       hold(SECONDS * 1000);
       _exit(0);
     }
   }
   int code = tell("children", count, wanted);
   hold(300);
-  kill(0, SIGKILL);
+  for (long i = 0; i < count; i++) kill(pids[i], SIGKILL);
+  while (wait(NULL) > 0) continue;
   return code;
-}
-
-static int eat_fork_alone(long wanted) {
-  pid_t pid = fork();
-  int status = 0;
-  if (pid < 0) return tell("children", 0, wanted);
-  if (pid == 0) {
-    setpgid(0, 0);
-    long count = 0;
-    for (; count + 1 < wanted && count < MOST; count++) {
-      pid_t child = fork();
-      if (child < 0) break;
-      if (child == 0) {
-        hold(SECONDS * 1000);
-        _exit(0);
-      }
-    }
-    tell("children", count + 1, wanted);
-    hold(300);
-    signal(SIGTERM, SIG_IGN);
-    kill(0, SIGTERM);
-    _exit(count + 1 < wanted);
-  }
-  waitpid(pid, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
 static void *wait_here(void *nothing) {
@@ -114,6 +105,20 @@ static int eat_memory(long mib, long children) {
       _exit(0);
     }
   if (children == 0) touch((size_t)mib * MIB);
+  while (wait(NULL) > 0) continue;
+  puts("done");
+  return 0;
+}
+
+static int eat_shared(long mib, long children) {
+  size_t size = (size_t)mib * MIB;
+  char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  for (long i = 0; i < children; i++)
+    if (fork() == 0) {
+      for (size_t byte = 0; byte < size; byte += 4096) at[byte] = 1;
+      hold(400);
+      _exit(0);
+    }
   while (wait(NULL) > 0) continue;
   puts("done");
   return 0;
@@ -183,10 +188,11 @@ static int eat_flood(long mib) {
 int main(int argc, char **argv) {
   const char *verb = argc > 1 ? argv[1] : "";
   long first = argc > 2 ? atol(argv[2]) : 0, second = argc > 3 ? atol(argv[3]) : 0;
-  if (strcmp(verb, "fork") == 0) return eat_fork_alone(first);
-  if (strcmp(verb, "bomb") == 0) return eat_fork(first);
+  if (strcmp(verb, "fork") == 0) return eat_fork(first);
+  if (strcmp(verb, "bombs") == 0) return eat_bombs();
   if (strcmp(verb, "threads") == 0) return eat_threads(first);
   if (strcmp(verb, "memory") == 0) return eat_memory(first, second);
+  if (strcmp(verb, "shared") == 0) return eat_shared(first, second);
   if (strcmp(verb, "tmpfs") == 0) return eat_tmpfs(argv[2], second);
   if (strcmp(verb, "burn") == 0) return eat_burn(first, second);
   if (strcmp(verb, "orphans") == 0) return eat_orphans(first, second);
