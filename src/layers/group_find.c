@@ -1,6 +1,6 @@
 /* Where this process may make groups with a controller: in its own group's directory, or, for
  * version 2, in the nearest one above whose children have the controller ("no internal processes",
- * cgroups(7)). */
+ * cgroups(7)), where none on the way has bounds of its own. */
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +90,22 @@ static bool has_controller(const char *path, const char *controller) {
   return has;
 }
 
+/* What is made beside a group escapes its bounds: a command must not have more than its host. */
+static bool is_bounded(const char *path) {
+  static const char *const files[] = {"memory.max", "memory.high", "memory.swap.max", "pids.max",
+                                      "cpu.max"};
+  char name[PATH_ROOM + 32], text[64];
+  bool bounded = false;
+  for (size_t i = 0; i < sizeof files / sizeof *files && !bounded; i++) {
+    snprintf(name, sizeof name, "%s/%s", path, files[i]);
+    FILE *file = fopen(name, "re");
+    if (!file) continue;
+    bounded = fgets(text, sizeof text, file) && strncmp(text, "max", 3) != 0;
+    fclose(file);
+  }
+  return bounded;
+}
+
 /* A process comes into a group only from one whose common parent its mover may write. */
 static bool can_make(const char *path) {
   char name[PATH_ROOM + 32];
@@ -107,7 +123,7 @@ int sbx_group_find(const char *controller, char *path, size_t size) {
   size_t top = find_directory(NULL, path, size);
   if (!top) return 0;
   while (!has_controller(path, controller) || !can_make(path)) {
-    if (strlen(path) <= top) return 0;
+    if (strlen(path) <= top || is_bounded(path)) return 0;
     *strrchr(path, '/') = 0;
   }
   return 2;

@@ -107,6 +107,18 @@ describe("limits", function()
       passes(run("contained", { processes = 12 }, { "threads", 11 }))
     end)
 
+    it("can be one", function()
+      for machine in pairs(MACHINES) do
+        on(machine)
+        passes(run("contained", { processes = 1 }, {}, { [1] = "/bin/true" }))
+        local out, err = run("contained", { processes = 1 }, { "fork", 1 })
+        local more = out.sandbox.missing[#out.sandbox.missing]
+        if not (more and more.reason:find("300 more", 1, true)) then
+          assert.equal("processes", (err or {}).limit, machine)
+        end
+      end
+    end)
+
     it("are never refused below it, whatever ids were given out", function()
       for machine in pairs(MACHINES) do
         on(machine)

@@ -156,7 +156,7 @@ local function ending(found, rows)
   for name in pairs(found.limits) do names[#names + 1] = name end
   table.sort(names)
   add_list(rows, "limits", names, function(name)
-    return string.format("%s = %d", name, found.limits[name])
+    return string.format("%s = %d", name, found.limits[name]), found.limit_rules[name]
   end)
 end
 
@@ -187,7 +187,7 @@ end
 local FIELDS = {
   "v", "command", "cwd", "policy", "doc", "mode", "mode_rule", "type", "tier", "alternatives",
   "namespaces", "files", "network", "landlock", "seccomp", "capabilities", "no_new_privs", "env",
-  "times", "limits", "kill", "enforced", "missing", "widened", "error",
+  "times", "limits", "limit_rules", "kill", "enforced", "missing", "widened", "error",
 }
 
 local function print_object(found)
