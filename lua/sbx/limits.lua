@@ -119,7 +119,10 @@ function HOLD.cpu_ms(out, value, way, places)
   -- for one process alone; two seconds later than the tree, so that it never decides first
   out.rlimits.cpu = math.ceil(value / 1000) + 2
   local group = group_of(out, way, places.cpu)
-  if not group then return "sampled by the supervisor (whole tree), RLIMIT_CPU" end
+  if not group then
+    return "sampled by the supervisor (whole tree), RLIMIT_CPU", "cpu_ms is sampled: the time of"
+      .. " children that their parent never waits for is seen in part"
+  end
   group.read[#group.read + 1] = group.version == 1 and { "cpu_us", "cpuacct.usage", 1000 }
     or { "cpu_us", "cpu.stat usage_usec" }
   return words_of(group, "cpu time") .. ", read by the supervisor, RLIMIT_CPU"
@@ -140,6 +143,9 @@ function HOLD.output_bytes()
 end
 
 ---------------------------------------------------------------------------------------------------
+
+local UNHELD = "without a sandbox nothing keeps a command from what it may do with its own limits:"
+  .. " leave a cgroup, raise a limit (as root), change who it is"
 
 -- Those that a group may hold come first: they decide which ones are made.
 M.ORDER = {
@@ -178,6 +184,9 @@ function M.apply(limits, way, ctx, engine, enforced, missing)
       words[#words + 1] = name .. ": " .. how
       if lack then missing[#missing + 1] = { property = "limits", reason = lack } end
     end
+  end
+  if way.kill == "subreaper" and not engine.no_new_privs then
+    missing[#missing + 1] = { property = "limits", reason = UNHELD }
   end
   engine.rlimits, engine.bounds, engine.groups = out.rlimits, out.bounds, plain(out.groups)
   enforced.limits = table.concat(words, "; ")

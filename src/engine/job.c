@@ -51,6 +51,7 @@ int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid) 
 }
 
 static void tree_ended(struct sbx_job *job) {
+  if (job->flooded) sbx_job_watch_output(job, true);
   job->done_ns = sbx_now();
   sbx_output_last(job);
 }
@@ -119,6 +120,7 @@ int64_t sbx_job_due(const struct sbx_job *job) {
   if (is_over(job) && read) return waits_for_zap(job) ? SBX_NEVER : 0;
   if (is_over(job)) return drain_deadline(job);
   if (job->exited && !job->finishing) return read ? 0 : drain_deadline(job);
+  if (job->flooded && !job->stopped && !job->exited) return 0;
   int64_t idle = job->idle || job->exited ? SBX_NEVER : sbx_deadline(job->last_ns, job->idle_ms);
   return sbx_earlier(idle, job->until_ns);
 }
@@ -127,7 +129,8 @@ static int fill_fds(const struct sbx_job *job, struct pollfd *fds) {
   int n = 0;
   if (job->control >= 0) fds[n++] = (struct pollfd){job->control, POLLIN, 0};
   for (int i = 0; i < 2; i++)
-    if (job->out[i].fd >= 0) fds[n++] = (struct pollfd){job->out[i].fd, POLLIN, 0};
+    if (job->out[i].fd >= 0 && !(job->flooded && !is_over(job)))
+      fds[n++] = (struct pollfd){job->out[i].fd, POLLIN, 0};
   if (sbx_stdin_waits(&job->in)) fds[n++] = (struct pollfd){job->in.fd, POLLOUT, 0};
   if (waits_for_zap(job)) fds[n++] = (struct pollfd){job->pidfd, POLLIN, 0};
   return n;

@@ -40,7 +40,7 @@ struct sbx_job {
   bool idle, gone;
   bool stopped;        /* it was told to end for what is counted here */
   uint64_t end_output; /* bytes of both streams past which the command is ended; 0: none */
-  bool flooded;        /* it came to that */
+  bool flooded;        /* it came to that: no more is read until the tree is gone */
   int64_t exited_ns, done_ns;
   struct sbx_report end;
   bool ended;
@@ -58,5 +58,6 @@ int64_t sbx_job_due(const struct sbx_job *job);
 /* pollfd.c: once an event loop has asked for the descriptor, it is kept true. */
 void sbx_job_sync_timer(struct sbx_job *job);
 void sbx_job_watch_pidfd(struct sbx_job *job);
+void sbx_job_watch_output(struct sbx_job *job, bool watched);
 
 #endif

@@ -59,10 +59,12 @@ static void send_report(const struct supervisor *s, const struct sbx_report *rep
   send(s->launch->control, report, sizeof *report, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static _Noreturn void fail(const struct supervisor *s, const char *step, int code, bool layer) {
+static _Noreturn void fail(struct supervisor *s, const char *step, int code, bool layer) {
   struct sbx_report report = {.type = SBX_REPORT_FAILED, .code = code, .layer = layer};
   snprintf(report.step, sizeof report.step, "%s", step);
   if (s->detail) snprintf(report.detail, sizeof report.detail, "%s", s->detail);
+  sbx_cgroup_remove(&s->setup.cgroup);
+  sbx_groups_remove(&s->setup.groups);
   send_report(s, &report);
   _exit(125);
 }
@@ -168,11 +170,7 @@ static void start_command(struct supervisor *s) {
                             .listener = listener[1]};
   s->command = sbx_child_start(&child);
   if (s->command >= 0) take_listener(s, listener);
-  if (s->command < 0) {
-    sbx_cgroup_remove(&s->setup.cgroup);
-    sbx_groups_remove(&s->setup.groups);
-    fail(s, child.step, child.code, child.layer);
-  }
+  if (s->command < 0) fail(s, child.step, child.code, child.layer);
   s->processes = 1;
   s->others = true;
   s->started_ns = sbx_now();

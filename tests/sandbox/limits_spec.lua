@@ -264,11 +264,29 @@ describe("limits", function()
         ended("output_bytes", 137, out, err)
         assert.equal(100000, #out.stdout)
         local total = #out.stdout + out.truncated.stdout
-        assert.is_true(total > 3145728 and total < 3145728 + 4194304, total)
+        assert.is_true(total > 3145728 and total < 3145728 + 1572864, total)
       end
       passes(run(place, { output_bytes = "3M" }, { "flood", 3 }))
       local _, err = run(place, { output_bytes = 3145727 }, { "flood", 3 })
       assert.equal("output_bytes", err.limit)
+    end)
+
+    it("ends it for a loop that has the job's descriptor, too", function()
+      local job = assert(sbx.spawn({ eater, "flood", "100000", timeout_ms = 20000,
+                                     limits = { output_bytes = "1M" } }))
+      assert(job:pollfd())
+      local text, steps = 0, 0
+      local event, piece, _
+      repeat
+        event, _, piece = job:step()
+        text, steps = text + #(piece or ""), steps + 1
+        if not event then support.sleep("0.005") end
+      until event == "end" or steps > 10000
+      local none, err, out = job:wait()
+      assert.is_nil(none)
+      ended("output_bytes", 137, out, err)
+      assert.equal(text, #out.stdout)
+      assert.is_true(text <= 3 * 1048576, text)
     end)
 
     it("counts both streams", function()
@@ -369,6 +387,25 @@ describe("limits", function()
       assert(sbx.run({ "true", limits = { processes = 9, memory_bytes = "64M", cpu_ms = 9000 } }))
       assert.equal("", groups_left())
     end
+  end)
+
+  it("leave no cgroup behind where nothing is started, or the host is killed", function()
+    local limits = { processes = 9, memory_bytes = "64M", cpu_ms = 9000 }
+    local none, err = sbx.run({ "/no/such/command", limits = limits })
+    assert.is_nil(none)
+    assert.equal("spawn", err.kind)
+    assert.equal("", groups_left())
+    local directory = support.directory()
+    local host = support.host(directory, [[
+      local job = assert(require "sbx".spawn({ "sleep", "30",
+        limits = { processes = 9, memory_bytes = "64M", cpu_ms = 9000 } }))
+      print("started")
+      io.stdout:flush()
+      job:wait()]])
+    assert.truthy(host:says("started"))
+    host:kill()
+    assert.is_true(support.wait_until(function() return groups_left() == "" end, 2))
+    support.remove(directory)
   end)
 
   it("of a supervisor that was killed leave nothing that stays", function()

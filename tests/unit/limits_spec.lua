@@ -175,6 +175,32 @@ describe("cgroups", function()
   end)
 end)
 
+describe("where nothing holds a command", function()
+  local ctx = {
+    cwd = "/w", env = {}, home = "/home/u", uid = 0, limits = { open_files = 9, cpu_ms = 5 },
+    probe = { landlock_abi = 7, kernel = "6.18.1", groups = V1 }, fs = fake.fs({}),
+  }
+
+  it("it is said that it can leave them", function()
+    local plan = assert(policy.plan({ mode = "danger-full-access" }, ctx))
+    assert.equal("none", plan.type)
+    local only = plan.alternatives[1]
+    assert.equal(9, only.engine.rlimits.nofile)
+    assert.is_nil(only.engine.rlimits.core)
+    assert.matches("leave a cgroup", only.missing[1].reason)
+  end)
+
+  it("another platform's sandbox refuses them", function()
+    ctx.sandbox = "macos-seatbelt"
+    local none, err = policy.plan({ mode = "read-only" }, ctx)
+    assert.is_nil(none)
+    assert.equal("policy", err.kind)
+    assert.matches("limits%.%l+_%l+ can't be held", err.message)
+    ctx.allow_missing = { "limits" }
+    assert(policy.plan({ mode = "read-only" }, ctx))
+  end)
+end)
+
 describe("the end", function()
   local GIVEN = { memory_bytes = 5, processes = 6, file_bytes = 7, open_files = 8, output_bytes = 9,
                   cpu_ms = 10 }
