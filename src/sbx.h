@@ -92,6 +92,35 @@ enum sbx_mount_flag {
   SBX_MOUNT_AHEAD = 32,      /* may be made before the policy's own paths are known; these first */
 };
 
+/* What the supervisor holds the tree to by looking at it now and then; 0: nothing. */
+struct sbx_bounds {
+  uint64_t memory_bytes; /* of all together: ended past it */
+  uint64_t cpu_us;       /* likewise */
+  uint64_t tasks;        /* processes and threads: another layer refuses more, this is told */
+  uint64_t files;        /* descriptors of one process: likewise */
+  uint64_t tasks_ended;  /* processes and threads: ended past it */
+  uint64_t pid_max;      /* written for the job's own PID namespace (Linux 6.14: it has one) */
+  uint64_t last_pid;     /* likewise: the id after which the next is looked for */
+  uint64_t tmpfs_bytes;  /* size of each file system of the job's own */
+};
+
+enum sbx_bound { /* which it was; 1 << bound in a set */
+                 SBX_BOUND_NONE,
+                 SBX_BOUND_MEMORY,
+                 SBX_BOUND_CPU,
+                 SBX_BOUND_TASKS,
+                 SBX_BOUND_FILES,
+                 SBX_BOUND_OUTPUT,
+};
+
+enum sbx_reading { /* what a file of a control group tells */
+                   SBX_READING_MEMORY_PEAK,
+                   SBX_READING_MEMORY_KILLS,
+                   SBX_READING_REFUSED_TASKS,
+                   SBX_READING_CPU,
+                   SBX_READINGS,
+};
+
 enum sbx_compare { SBX_EQ, SBX_NE, SBX_LT, SBX_LE, SBX_GT, SBX_GE, SBX_MASKED_EQ };
 
 struct sbx_arg { /* one comparison of a system call's argument; all of a rule must hold */
@@ -120,6 +149,14 @@ SBX_API int sbx_plan_socket(sbx_plan *plan, const char *path);
 /* Where placeholders are written down before they are made: a directory of the user's own. The
  * first of those given that can be had is used. */
 SBX_API int sbx_plan_journal(sbx_plan *plan, const char *directory);
+SBX_API int sbx_plan_bounds(sbx_plan *plan, const struct sbx_bounds *bounds);
+/* A control group of the job's own below a directory; what follows is about the last one. */
+SBX_API int sbx_plan_group(sbx_plan *plan, const char *directory);
+/* "file value", or "?file value" where the file may be missing. */
+SBX_API int sbx_plan_group_set(sbx_plan *plan, const char *text);
+/* "file", or "file word": the number there, divided, is this. */
+SBX_API int sbx_plan_group_read(sbx_plan *plan, enum sbx_reading reading, uint32_t divided,
+                                const char *text);
 /* Instead of an errno: the supervisor makes the call, for what the plan lists. Only connect(2). */
 #define SBX_ON_BEHALF (-1)
 
@@ -180,7 +217,8 @@ struct sbx_request {
   int64_t kill_grace_ms;     /* 0: SIGKILL at once */
   int64_t drain_ms;          /* for those who hold the output after the end */
   int64_t setup_timeout_ms;  /* up to execve */
-  uint64_t max_output_bytes; /* a stream; SBX_UNLIMITED: all */
+  uint64_t max_output_bytes; /* kept of a stream; SBX_UNLIMITED: all */
+  uint64_t end_output_bytes; /* of both streams together: ended past it; 0: never */
 };
 
 enum sbx_event { SBX_EVENT_NONE, SBX_EVENT_OUTPUT, SBX_EVENT_EOF, SBX_EVENT_END };
@@ -194,11 +232,22 @@ enum sbx_ending {
   SBX_ENDED_IDLE,
   SBX_ENDED_SUPERVISOR, /* the supervisor was lost */
   SBX_ENDED_PROTECT,    /* a protected path was taken away from outside */
+  SBX_ENDED_BOUND,      /* one of its bounds */
 };
 
-struct sbx_usage {
+enum sbx_measure {                        /* how a figure was had */
+                   SBX_MEASURE_WAITED,    /* from what was waited for (getrusage(2)) */
+                   SBX_MEASURE_SAMPLED,   /* of the tree, now and then */
+                   SBX_MEASURE_GROUP,     /* by a control group */
+                   SBX_MEASURE_NAMESPACE, /* the ids that a PID namespace gave out */
+};
+
+struct sbx_usage { /* -1: not known */
   int64_t user_us, system_us, max_rss_bytes;
   int64_t voluntary_switches, involuntary_switches, processes;
+  int64_t read_bytes, written_bytes;                 /* by calls, whatever they went to */
+  int64_t storage_read_bytes, storage_written_bytes; /* to and from block devices */
+  uint32_t memory_measure, processes_measure;        /* enum sbx_measure */
 };
 
 struct sbx_result {
@@ -208,8 +257,10 @@ struct sbx_result {
   double duration_ms, setup_ms;
   int64_t leftover;
   struct sbx_usage usage;
-  uint64_t dropped[3]; /* bytes left out, by stream */
-  char detail[224];    /* SBX_ENDED_PROTECT: the path */
+  uint64_t dropped[3];  /* bytes left out, by stream */
+  char detail[224];     /* SBX_ENDED_PROTECT: the path */
+  enum sbx_bound bound; /* SBX_ENDED_BOUND: which */
+  uint32_t reached;     /* 1 << enum sbx_bound: where something was refused, or may have been */
 };
 
 /* Everything captured whole, no time-outs, stdin from /dev/null; argv and env are still to be set.
@@ -255,6 +306,9 @@ SBX_API int sbx_landlock_abi(void); /* 0: none */
 SBX_API bool sbx_seccomp(void);     /* filters can be installed */
 SBX_API bool sbx_user_notify(void); /* SECCOMP_RET_USER_NOTIF is known */
 SBX_API bool sbx_pidfd(void);
+/* Where this process may make control groups with a controller ("": any directory of version 2):
+ * the hierarchy's version, or 0. */
+SBX_API int sbx_group_directory(const char *controller, char *path, size_t size);
 /* The directory in which this process may make cgroups, for SBX_KILL_CGROUP. */
 SBX_API bool sbx_delegated_cgroup(char *path, size_t size);
 /* Tries an empty command under the plan: 0, or -1 and err. */

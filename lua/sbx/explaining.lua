@@ -109,6 +109,14 @@ local function network_of(held, engine)
   }
 end
 
+local function limit_rules(held, o)
+  local rules = {}
+  for name in pairs(held.plan.limits or {}) do
+    rules[name] = (o.limits or {})[name] and "option" or cite.field(held.policy, "limits")
+  end
+  return rules
+end
+
 ---@class sbx.Explanation  see `sbxlua explain --json`
 
 local function tell(o, cwd, held, index, env)
@@ -123,7 +131,8 @@ local function tell(o, cwd, held, index, env)
     landlock = landlock_of(engine), seccomp = seccomp_of(engine),
     capabilities = engine.capabilities or {}, no_new_privs = engine.no_new_privs or false,
     env = { passed = lists.names(env.map), dropped = env.dropped },
-    times = times_of(o), limits = held.policy.limits,
+    times = times_of(o), limits = plan.limits or {},
+    limit_rules = limit_rules(held, o),
     enforced = report.enforced, missing = report.missing, widened = held.policy.widened or {},
   }
 end

@@ -3,6 +3,7 @@
 
 local errors = require "sbx.errors"
 local lists = require "sbx.lists"
+local sizes = require "sbx.sizes"
 
 local M = {}
 
@@ -10,7 +11,7 @@ M.MODES = { "read-only", "workspace-write", "danger-full-access" }
 M.NETWORKS = { "none", "loopback", "full" }
 M.TIERS = { "auto", "contained", "landlock" }
 M.PROPERTIES = {
-  "fs", "metadata", "unix_sockets", "network", "kill_tree", "read_deny", "protect",
+  "fs", "metadata", "unix_sockets", "network", "kill_tree", "read_deny", "protect", "limits",
 }
 
 local ENV_POLICY = {
@@ -153,8 +154,14 @@ end
 function check.limits(name, value)
   local problem = expect(name, value, "table")
   if problem then return problem end
-  for key in pairs(value) do
+  for key, limit in pairs(value) do
     if one_of(name, key, M.LIMITS) then return errors.unknown("limit", key, M.LIMITS) end
+    if not sizes.is_limit(limit) then
+      return string.format("%s.%s must be a number, a size or false, not %s", name, key,
+                           type(limit))
+    end
+    problem = limit and select(2, sizes.limit(key, limit))
+    if problem then return name .. "." .. problem end
   end
 end
 

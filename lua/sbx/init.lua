@@ -126,6 +126,8 @@ local NO_LANDLOCK = "this kernel has no Landlock (Linux 5.13 or newer, with \"la
 ---@field mounts true|string?   read-only copies of what is mounted, made inside such a namespace
 ---@field netns true|string
 ---@field cgroup true|string     a delegated cgroup v2 in which a job's can be made
+---@field pids_cgroup true|string    a cgroup with the pids controller can be made for a job
+---@field memory_cgroup true|string  likewise
 ---@field pidfd true|string      pidfd_open(2)
 ---@field tiers string[]         that can be used here, strongest first
 ---@field missing_tiers table<string, string>  reason by tier
@@ -137,6 +139,10 @@ function M.probe()
   local probe, raw = core.probe()
   if not probe then return nil, errors.adopt(raw) end
   probe.cgroup = core.cgroup() and true or "no cgroup is delegated to this process"
+  for _, controller in ipairs({ "pids", "memory" }) do
+    probe[controller .. "_cgroup"] = core.group_directory(controller) and true
+      or "no cgroup with this controller is delegated to this process"
+  end
   if probe.landlock_abi < 1 then probe.landlock_reason = NO_LANDLOCK end
   probe.tiers, probe.missing_tiers = tiers_of(probe)
   return probe

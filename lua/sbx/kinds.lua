@@ -5,6 +5,7 @@
 local errors = require "sbx.errors"
 local fields = require "sbx.fields"
 local lists = require "sbx.lists"
+local sizes = require "sbx.sizes"
 
 local M = {}
 
@@ -172,13 +173,21 @@ end
 
 function M.limits(value, name)
   expect(value, "table", name)
-  for limit in pairs(value) do
+  local copy = {}
+  for limit, given in pairs(value) do
     local known = false
     for _, word in ipairs(fields.LIMITS) do known = known or word == limit end
     if not known then errors.throw(errors.unknown("limit", limit, fields.LIMITS)) end
+    local place = name .. "." .. limit
+    if not sizes.is_limit(given) then wrong_type(place, "a number, a size or false", given) end
+    copy[limit] = given
+    if given then
+      local number, problem = sizes.limit(limit, given)
+      if not number then return nil, name .. "." .. problem end
+      copy[limit] = number
+    end
   end
-  local asked = next(value)
-  if asked then return nil, nil, errors.later(string.format("option \"%s.%s\"", name, asked)) end
+  return copy
 end
 
 return M

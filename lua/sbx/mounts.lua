@@ -134,14 +134,15 @@ end
 ---@param whole boolean  the whole tree read-only, with a /dev of the command's own
 ---@param ask fun(question: string, path: string): any
 ---@param placeholders boolean  whether names that are missing can be held
-function M.list(regions, whole, ask, placeholders)
+---@param ahead boolean  whether nothing has to be done before the tree is read-only
+function M.list(regions, whole, ask, placeholders, ahead)
   local list, made = {}, {}
   if whole then
     own_tree(list, ask)
     for _, region in ipairs(regions) do
       if is_shared(region, regions) then hide(list, region, regions) end
     end
-    mark_ahead(list, regions)
+    if ahead then mark_ahead(list, regions) end
   end
   for _, region in ipairs(regions) do
     -- without placeholders what is there is held all the same

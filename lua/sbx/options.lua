@@ -53,13 +53,21 @@ local POLICY_FIELDS = {
 ---@field with_escalated_permissions boolean?
 ---@field justification string?
 ---@field loop function|"poll"?      as for `sbx.use`, for this job alone
----@field limits table?              not in this version, as is all that follows
----@field watch boolean?
+---@field limits sbx.Limits?         over those of the policy, one by one; false takes one away
+---@field watch boolean?             not in this version, as is all that follows
 ---@field pty boolean|table?
 ---@field on_refused function?
 ---@field on_denied function?
 ---@field on_likely boolean?
 ---@field audit string?
+
+---@class sbx.Limits  whole numbers in any form, bytes also as "4G"
+---@field memory_bytes number|string|false?  of all its processes; past it they are killed
+---@field processes number|string|false?     at a time, threads too; more are refused (EAGAIN)
+---@field cpu_ms number|string|false?        of all its processes; past it they are killed
+---@field open_files number|string|false?    of each process; more are refused (EMFILE)
+---@field file_bytes number|string|false?    of each file; SIGXFSZ
+---@field output_bytes number|string|false?  of both streams together; past it they are killed
 
 ---@class sbx.Option
 ---@field name string

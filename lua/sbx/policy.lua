@@ -6,6 +6,7 @@ local errors = require "sbx.errors"
 local fields = require "sbx.fields"
 local holds = require "sbx.holds"
 local journal = require "sbx.journal"
+local limits = require "sbx.limits"
 local lists = require "sbx.lists"
 local paths = require "sbx.paths"
 local policyfiles = require "sbx.policyfiles"
@@ -31,6 +32,7 @@ local M = {}
 ---@field alternatives table[]  strongest first
 ---@field refusal {kind: string, message: string}?  why there is no weaker alternative
 ---@field asked table[]         {question, path}, in order
+---@field limits table<string, number>
 
 local function fail(message)
   return nil, { kind = "policy", message = message }
@@ -73,8 +75,6 @@ end
 
 -- Refused by name, before anything runs.
 local function check_delivered(policy)
-  local limit = next(policy.limits or {})
-  if limit then return fail("limits." .. limit .. " is not in this version of sbxlua") end
   if policy.private_tmp then return fail("private_tmp is not in this version of sbxlua") end
   return true
 end
@@ -310,12 +310,17 @@ local function unsandboxed(work)
   local ok, err = refuse_tier(work)
   if not ok then return nil, err end
   work.missing = {}
-  return tiers.none()
+  return tiers.none(work)
 end
 
 local function alternatives_of(work, kind, network)
   if kind == "none" then return unsandboxed(work) end
   if kind == "linux-seccomp" then return linux(work, network) end
+  local limit = next(work.limits)
+  if limit and not as_set(work.ctx.allow_missing or {}).limits then
+    return roots.fail(roots.source_of(work.policy, "limits"), "limits." .. limit .. " can't be held"
+                      .. " by " .. kind .. " (allow_missing = {\"limits\"} leaves it out)")
+  end
   return {} -- another platform's: transformed, never run
 end
 
@@ -327,6 +332,7 @@ local function make(work, kind, network, alternatives)
     protect = work.protect, deny_read = work.deny_read, readable = work.readable,
     unix_sockets = work.unix_sockets, missing = work.missing, alternatives = alternatives,
     own = work.own, bare = work.bare, asked = work.asked, refusal = work.refusal,
+    limits = work.limits,
   }
 end
 
@@ -346,6 +352,7 @@ function M.plan(policy, ctx)
   local work
   work, err = roots.resolve(policy, ctx)
   if not work then return nil, err end
+  work.limits = limits.resolve(policy.limits, ctx.limits)
   work.restricts_fs = policy.mode ~= "danger-full-access"
   local kind = type_of(policy, network, ctx)
   local alternatives

@@ -1,8 +1,9 @@
 -- The raw end of a job as the interface tells it: one plain result, and the error that goes with
--- it. The order is settled: time-out, signal, denial, success.
+-- it. The order is settled: time-out, limit, signal, denial, success.
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local limits = require "sbx.limits"
 local scripts = require "sbx.scripts"
 
 local M = {}
@@ -20,12 +21,23 @@ local M = {}
 ---@field enforced table<string, string>  by property (as in `require`): the layers that hold it
 ---@field missing {property: string, reason: string}[]  what is not held, and why
 
----@class sbx.Usage  of the command and what it has waited for (getrusage(2))
+---@class sbx.Usage  of the whole tree, with all that was orphaned or killed (getrusage(2)); not of
+---  children whose parent ignores SIGCHLD
 ---@field user_ms number
 ---@field system_ms number
----@field max_rss_bytes integer
+---@field max_rss_bytes integer  what `memory_by` says: "waited": of the largest single process;
+---  "sampled": of all at a time, shared memory counted once where that matters; "cgroup": of all at
+---  a time, with the files that they have cached
+---@field memory_by "waited"|"sampled"|"cgroup"
+---@field processes integer  that were started; what `processes_by` says: "pid_namespace": all,
+---  threads too; "waited": the command and its orphans, those waited for by another are not seen
+---@field processes_by "pid_namespace"|"waited"
 ---@field voluntary_switches integer
 ---@field involuntary_switches integer
+---@field read_bytes integer?  by calls, from whatever; nil where the kernel doesn't count (io)
+---@field written_bytes integer?  likewise
+---@field storage_read_bytes integer  from block devices
+---@field storage_written_bytes integer
 
 ---@class sbx.Result
 ---@field status "ok"|"failed"|"denied"|"timeout"|"signal"|"limit"|"cancelled"
@@ -100,6 +112,17 @@ function ENDINGS.idle_timeout(_, spec)
     string.format("killed after %d ms without output", spec.o.idle_timeout_ms or 0),
     { limit = "idle_timeout_ms" }
 end
+
+local function limit_of(raw, spec)
+  return limits.of_end(raw, (spec.plan or {}).limits or {}, core.signals.XFSZ)
+end
+
+local function limited(raw, spec)
+  local limit, message = limit_of(raw, spec)
+  if limit then return "limit", "limit", message, { limit = limit, signal = raw.signal } end
+end
+
+ENDINGS.bound = limited
 
 function ENDINGS.cancelled()
   return "cancelled", "cancelled", "the job was ended by its host", {}
@@ -202,7 +225,7 @@ end
 ---@return sbx.Result|nil, sbx.Error?, sbx.Result?
 function M.make(raw, spec)
   local out = base(raw, spec)
-  local ending = ENDINGS[raw.ended_by]
+  local ending = limit_of(raw, spec) and limited or ENDINGS[raw.ended_by]
   if not ending then return judge_exit(out, spec) end
   local status, kind, message, fields = ending(raw, spec)
   out.status, fields.output = status, out

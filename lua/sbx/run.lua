@@ -57,6 +57,7 @@ local function request_of(spec)
     timeout_ms = o.timeout_ms or nil, idle_timeout_ms = o.idle_timeout_ms or nil,
     kill_grace_ms = o.kill_grace_ms, drain_ms = o.drain_ms,
     setup_timeout_ms = o.setup_timeout_ms, max_output_bytes = o.max_output_bytes, live = false,
+    end_output_bytes = (spec.plan.limits or {}).output_bytes,
   }
 end
 
@@ -198,6 +199,16 @@ end
 ---@field sandbox sbx.Sandbox
 ---@field plan sbx.Plan     not to be written to
 
+-- The other limits are in the helper's plan.
+local function check_output_limit(spec)
+  if not (spec.plan.limits or {}).output_bytes then return true end
+  for _, property in ipairs(spec.o.allow_missing or {}) do
+    if property == "limits" then return true end
+  end
+  return errors.fail("policy", "limits.output_bytes can't be held by sbx.transform: who reads the"
+                     .. " output counts it (allow_missing = {\"limits\"} leaves it out)")
+end
+
 local function exec_of(spec, command, sandbox)
   local env = {}
   for name, value in pairs(spec.env.map) do env[name] = value end
@@ -229,7 +240,8 @@ function M.transform(opts, helper)
   end
   if spec.o.sandbox == "macos-seatbelt" then return transform_seatbelt(spec) end
   local index, argv, raw
-  index, err = check_loader(spec)
+  index, err = check_output_limit(spec)
+  if index then index, err = check_loader(spec) end
   if index then index, err = check_helper(helper) end
   if not index then return nil, err end
   index, err = choose(spec.kept)

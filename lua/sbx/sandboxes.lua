@@ -65,12 +65,13 @@ end
 -- it can't be told, and then nothing is kept.
 local function key_of(o, cwd)
   if policies.is_relative(o.policy) then cwd = cwd .. "|" .. tostring(core.cwd()) end
-  if type(o.policy) == "string" and not o.require and not o.allow_missing then
+  if type(o.policy) == "string" and not o.require and not o.allow_missing
+    and not o.limits then
     return table.concat({ o.sandbox, o.tier, #o.policy, o.policy, cwd }, "|")
   end
   local out = { o.sandbox, "|", o.tier, "|" }
   local ok = write_value(out, o.policy) and write_value(out, o.require or false)
-    and write_value(out, o.allow_missing or false)
+    and write_value(out, o.allow_missing or false) and write_value(out, o.limits or false)
   if not ok then return nil end
   out[#out + 1] = cwd
   return table.concat(out)
@@ -128,7 +129,7 @@ local function make_in(world, o, cwd, env, script)
   local policy, raw = policies.resolve(o.policy, ctx)
   if not policy then return nil, errors.adopt(raw) end
   ctx.sandbox, ctx.tier, ctx.require = o.sandbox, o.tier, o.require
-  ctx.allow_missing = o.allow_missing
+  ctx.allow_missing, ctx.limits = o.allow_missing, o.limits
   local plan
   plan, raw = scripts.call(script, plan_of, script, policy, ctx)
   if not plan then return nil, errors.adopt(raw) end

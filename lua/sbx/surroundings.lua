@@ -56,10 +56,25 @@ function M.scripts()
   return loaded
 end
 
-local probed, cgroup
+local probed, cgroup, groups
 
 function M.forget()
-  loaded, probed, cgroup = nil, nil, nil
+  loaded, probed, cgroup, groups = nil, nil, nil, nil
+end
+
+-- The controllers whose groups hold limits; processor time is told in every group of version 2.
+local CONTROLLERS = { memory = { "memory" }, pids = { "pids" }, cpu = { "cpuacct", "" } }
+
+-- Where groups can be made, by what they are for; made and removed to find out.
+local function find_groups()
+  local found = {}
+  for name, controllers in pairs(CONTROLLERS) do
+    for _, controller in ipairs(controllers) do
+      local path, version = core.group_directory(controller)
+      if path and not found[name] then found[name] = { path = path, version = version } end
+    end
+  end
+  return found
 end
 
 -- Asked only when a script wants more: a probe starts processes, these two questions don't.
@@ -70,6 +85,12 @@ local lazy_probe = {
       if cgroup == nil then cgroup = core.cgroup() or false end -- made and removed to find out
       return cgroup or nil
     end
+    if name == "groups" then
+      groups = groups or find_groups()
+      return groups
+    end
+    if name == "last_pid" then return core.fs_stat("/proc/sys/kernel/ns_last_pid") ~= nil end
+    if name == "kernel" then return core.fs_read("/proc/sys/kernel/osrelease") end
     probed = probed or core.probe()
     return probed[name]
   end,

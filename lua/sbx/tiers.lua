@@ -3,6 +3,7 @@
 
 local holds = require "sbx.holds"
 local landlock = require "sbx.landlock"
+local limits = require "sbx.limits"
 local mounts = require "sbx.mounts"
 local regions = require "sbx.regions"
 local rules = require "sbx.rules"
@@ -131,9 +132,11 @@ local function alternative(work, way, shared)
   holds.network(work, shared.abi, shared.network, enforced, missing)
   holds.gaps(work, way, shared.abi, missing)
   holds.processes(work, way, shared.abi, enforced, missing)
+  local engine = engine_of(work, way, shared, missing)
+  limits.apply(work.limits, way, work.ctx, engine, enforced, missing)
   return {
     tier = way.contained and "contained" or "landlock", enforced = enforced, missing = missing,
-    engine = engine_of(work, way, shared, missing),
+    engine = engine,
   }
 end
 
@@ -176,7 +179,7 @@ function M.list(work, network, wanted)
     shared.landlock_inside = rules.of(work, abi, network, work.restricts_fs)
     shared.journals = work.journals
     shared.mounts = mounts.list(regions.of(work, base), work.restricts_fs, work.ask,
-                                #work.journals > 0)
+                                #work.journals > 0, next(work.limits) == nil)
     add(list, work, contained_ways(ctx, shared.capabilities), shared)
   end
   if wanted.landlock then
@@ -187,10 +190,10 @@ function M.list(work, network, wanted)
 end
 
 --- The one alternative of a command without a sandbox.
-function M.none()
-  return { {
-    tier = "none", engine = { kill = "subreaper", namespaces = {} }, enforced = {}, missing = {},
-  } }
+function M.none(work)
+  local engine, enforced, missing = { kill = "subreaper", namespaces = {} }, {}, {}
+  limits.apply(work.limits, { kill = "subreaper" }, work.ctx, engine, enforced, missing)
+  return { { tier = "none", engine = engine, enforced = enforced, missing = missing } }
 end
 
 return M

@@ -40,8 +40,10 @@ static int step_session(struct sbx_child *child) {
 }
 
 static int step_cgroup(struct sbx_child *child) {
-  if (child->cgroup_procs < 0) return 0;
-  return write(child->cgroup_procs, "0", 1) == 1 ? 0 : -1;
+  if (child->cgroup_procs >= 0 && write(child->cgroup_procs, "0", 1) != 1) return -1;
+  for (size_t i = 0; i < child->groups->count; i++)
+    if (write(child->groups->list[i].procs, "0", 1) != 1) return -1;
+  return 0;
 }
 
 static int step_limits(struct sbx_child *child) {

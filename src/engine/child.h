@@ -2,11 +2,13 @@
 #ifndef SBX_CHILD_H
 #define SBX_CHILD_H
 
+#include "engine/groups.h"
 #include "engine/launch.h"
 
 struct sbx_child {
   const struct sbx_launch *launch;
   int cgroup_procs; /* open for writing, or -1 */
+  const struct sbx_groups *groups;
   int listener;     /* socket to the supervisor that takes the filter's listener, or -1 */
   const char *step; /* filled when it fails */
   int code;         /* errno, 0: execve succeeded */

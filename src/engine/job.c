@@ -58,6 +58,7 @@ int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid) 
 }
 
 static void tree_ended(struct sbx_job *job) {
+  if (job->flooded) sbx_job_watch_output(job, true);
   job->done_ns = sbx_now();
   sbx_output_last(job);
 }
@@ -126,6 +127,7 @@ int64_t sbx_job_due(const struct sbx_job *job) {
   if (is_over(job) && read) return waits_for_zap(job) ? SBX_NEVER : 0;
   if (is_over(job)) return drain_deadline(job);
   if (job->exited && !job->finishing) return read ? 0 : drain_deadline(job);
+  if (job->flooded && !job->stopped && !job->exited) return 0;
   int64_t idle = job->idle || job->exited ? SBX_NEVER : sbx_deadline(job->last_ns, job->idle_ms);
   return sbx_earlier(idle, job->until_ns);
 }
@@ -134,7 +136,8 @@ static int fill_fds(const struct sbx_job *job, struct pollfd *fds) {
   int n = 0;
   if (job->control >= 0) fds[n++] = (struct pollfd){job->control, POLLIN, 0};
   for (int i = 0; i < 2; i++)
-    if (job->out[i].fd >= 0) fds[n++] = (struct pollfd){job->out[i].fd, POLLIN, 0};
+    if (job->out[i].fd >= 0 && !(job->flooded && !is_over(job)))
+      fds[n++] = (struct pollfd){job->out[i].fd, POLLIN, 0};
   if (sbx_stdin_waits(&job->in)) fds[n++] = (struct pollfd){job->in.fd, POLLOUT, 0};
   if (waits_for_zap(job)) fds[n++] = (struct pollfd){job->pidfd, POLLIN, 0};
   return n;
@@ -185,8 +188,10 @@ static int look(struct sbx_job *job, int64_t until) {
 
 static enum sbx_ending ending_of(const struct sbx_job *job) {
   if (job->lost) return SBX_ENDED_SUPERVISOR;
+  if (job->end.reason == SBX_REASON_BOUND) return SBX_ENDED_BOUND;
   if (job->end.reason == SBX_REASON_TIMEOUT) return SBX_ENDED_TIMEOUT;
   if (job->end.reason == SBX_REASON_PROTECT) return SBX_ENDED_PROTECT;
+  if (job->flooded) return SBX_ENDED_BOUND;
   if (job->end.reason == SBX_REASON_KILLED) return job->idle ? SBX_ENDED_IDLE : SBX_ENDED_CANCELLED;
   return WIFSIGNALED(job->end.code) ? SBX_ENDED_SIGNAL : SBX_ENDED_EXIT;
 }
@@ -211,6 +216,9 @@ static void fill_result(struct sbx_job *job) {
   result->leftover = job->end.leftover;
   result->usage = job->end.usage;
   sbx_output_dropped(job, result->dropped);
+  result->reached = job->end.reached;
+  if (result->ending == SBX_ENDED_BOUND)
+    result->bound = job->end.bound ? (enum sbx_bound)job->end.bound : SBX_BOUND_OUTPUT;
   if (result->ending == SBX_ENDED_PROTECT)
     memcpy(result->detail, job->end.detail, sizeof result->detail);
 }
@@ -229,8 +237,10 @@ static void close_all(struct sbx_job *job) {
 static void expire(struct sbx_job *job, int64_t now) {
   if (is_over(job)) return;
   if (now >= job->until_ns) kill_supervisor(job);
-  if (job->exited || job->idle || now < sbx_deadline(job->last_ns, job->idle_ms)) return;
-  job->idle = true;
+  bool idle = now >= sbx_deadline(job->last_ns, job->idle_ms);
+  if (job->exited || job->idle || job->stopped || !(idle || job->flooded)) return;
+  job->stopped = true;
+  job->idle = !job->flooded;
   order(job, SBX_ORDER_KILL, 0, 0);
   job->until_ns = sbx_earlier(job->until_ns, sbx_deadline(now, SBX_OVERDUE_MS));
 }

@@ -39,6 +39,9 @@ struct sbx_job {
   bool exited, done, lost; /* what the supervisor said, or that it can't any more */
   bool finishing;          /* it was told to end what is left */
   bool idle, gone;
+  bool stopped;        /* it was told to end for what is counted here */
+  uint64_t end_output; /* bytes of both streams past which the command is ended; 0: none */
+  bool flooded;        /* it came to that: no more is read until the tree is gone */
   int64_t exited_ns, done_ns;
   struct sbx_report end;
   bool ended;
@@ -56,5 +59,6 @@ int64_t sbx_job_due(const struct sbx_job *job);
 /* pollfd.c: once an event loop has asked for the descriptor, it is kept true. */
 void sbx_job_sync_timer(struct sbx_job *job);
 void sbx_job_watch_pidfd(struct sbx_job *job);
+void sbx_job_watch_output(struct sbx_job *job, bool watched);
 
 #endif

@@ -87,6 +87,14 @@ static ssize_t read_and_keep(struct sbx_job *job, int which, char *at, size_t ro
   return size;
 }
 
+/* A writer that is not read stops at the size of its pipe. */
+static void note_flood(struct sbx_job *job) {
+  uint64_t total = job->out[0].capture.total + job->out[1].capture.total;
+  if (!job->end_output || total <= job->end_output || job->flooded) return;
+  job->flooded = true;
+  if (!job->done && !job->lost) sbx_job_watch_output(job, false);
+}
+
 size_t sbx_output_read(struct sbx_job *job, int which, const char **text) {
   struct sbx_stream_state *stream = &job->out[which];
   size_t room = job->live ? LIVE_PIECE : READ_PIECE;
@@ -99,6 +107,7 @@ size_t sbx_output_read(struct sbx_job *job, int which, const char **text) {
     return 0;
   }
   job->last_ns = sbx_now();
+  note_flood(job);
   account(stream, (size_t)size);
   *text = at;
   return at ? (size_t)size : 0;

@@ -131,6 +131,29 @@ int sbx_plan_socket(sbx_plan *plan, const char *path) {
   return append(plan, SBX_RECORD_SOCKET, &record, sizeof record, NULL, 0, path);
 }
 
+int sbx_plan_bounds(sbx_plan *plan, const struct sbx_bounds *bounds) {
+  return append(plan, SBX_RECORD_BOUNDS, bounds, sizeof *bounds, NULL, 0, NULL);
+}
+
+static int append_text(sbx_plan *plan, uint32_t type, const char *text) {
+  uint64_t none = 0;
+  return append(plan, type, &none, sizeof none, NULL, 0, text);
+}
+
+int sbx_plan_group(sbx_plan *plan, const char *directory) {
+  return append_text(plan, SBX_RECORD_GROUP, directory);
+}
+
+int sbx_plan_group_set(sbx_plan *plan, const char *text) {
+  return append_text(plan, SBX_RECORD_GROUP_SET, text);
+}
+
+int sbx_plan_group_read(sbx_plan *plan, enum sbx_reading reading, uint32_t divided,
+                        const char *text) {
+  struct sbx_reading_record record = {.reading = reading, .divided = divided};
+  return append(plan, SBX_RECORD_GROUP_READ, &record, sizeof record, NULL, 0, text);
+}
+
 void *sbx_plan_copy(sbx_plan *plan, const struct sbx_record_header *header) {
   size_t at = plan->size;
   if (append(plan, header->type, sbx_record_payload(header), header->size, NULL, 0, NULL) < 0)
@@ -210,6 +233,11 @@ static bool is_refusal(const struct sbx_record_header *header) {
   return is_text(header, sizeof *refusal + refusal->nargs * sizeof(struct sbx_arg));
 }
 
+static bool is_reading(const struct sbx_record_header *header) {
+  const struct sbx_reading_record *record = sbx_record_payload(header);
+  return is_text(header, sizeof *record) && record->reading < SBX_READINGS && record->divided > 0;
+}
+
 /* A bit that this version doesn't know would be a layer that is not applied. */
 static bool has_only(const struct sbx_record_header *header, uint32_t known) {
   uint32_t bits;
@@ -229,7 +257,11 @@ static bool is_valid(const struct sbx_record_header *header) {
   case SBX_RECORD_LANDLOCK_PATH: return is_text(header, sizeof(struct sbx_rule_record));
   case SBX_RECORD_MOUNT: return is_mount(header);
   case SBX_RECORD_SOCKET: return is_text(header, sizeof(struct sbx_socket_record));
-  case SBX_RECORD_JOURNAL: return is_text(header, sizeof(uint64_t));
+  case SBX_RECORD_JOURNAL:
+  case SBX_RECORD_GROUP:
+  case SBX_RECORD_GROUP_SET: return is_text(header, sizeof(uint64_t));
+  case SBX_RECORD_GROUP_READ: return is_reading(header);
+  case SBX_RECORD_BOUNDS: return header->size == sizeof(struct sbx_bounds);
   case SBX_RECORD_REFUSE: return is_refusal(header);
   default: return false;
   }

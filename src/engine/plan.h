@@ -17,6 +17,10 @@ enum sbx_record {
   SBX_RECORD_MOUNT,          /* struct sbx_mount_record, string (other, may be empty), string */
   SBX_RECORD_JOURNAL,        /* u64 0, string */
   SBX_RECORD_SOCKET,         /* struct sbx_socket_record, string */
+  SBX_RECORD_BOUNDS,         /* struct sbx_bounds */
+  SBX_RECORD_GROUP,          /* u64 0, string */
+  SBX_RECORD_GROUP_SET,      /* u64 0, string */
+  SBX_RECORD_GROUP_READ,     /* struct sbx_reading_record, string */
 };
 
 struct sbx_record_header {
@@ -53,6 +57,10 @@ struct sbx_mount_record {
 /* dev, ino: filled when the plan is compiled. A path alone would be whatever is moved there. */
 struct sbx_socket_record {
   uint64_t dev, ino;
+};
+
+struct sbx_reading_record {
+  uint32_t reading, divided;
 };
 
 struct sbx_refusal {

@@ -13,8 +13,8 @@ static int watch(struct sbx_job *job, int fd, uint32_t events) {
 
 /* What stays ready for reasons that no step changes is edge-triggered. */
 static int watch_all(struct sbx_job *job) {
-  if (watch(job, job->control, EPOLLIN) < 0 || watch(job, job->out[0].fd, EPOLLIN) < 0) return -1;
-  if (watch(job, job->out[1].fd, EPOLLIN) < 0 || watch(job, job->timer, EPOLLIN) < 0) return -1;
+  if (watch(job, job->control, EPOLLIN) < 0 || watch(job, job->timer, EPOLLIN) < 0) return -1;
+  if (!job->flooded) sbx_job_watch_output(job, true);
   return watch(job, job->in.fd, EPOLLOUT | EPOLLET) | watch(job, job->pidfd, EPOLLIN | EPOLLET);
 }
 
@@ -30,6 +30,16 @@ void sbx_job_sync_timer(struct sbx_job *job) {
 
 void sbx_job_watch_pidfd(struct sbx_job *job) {
   if (job->epoll >= 0) watch(job, job->pidfd, EPOLLIN | EPOLLET);
+}
+
+void sbx_job_watch_output(struct sbx_job *job, bool watched) {
+  for (int i = 0; i < 2 && job->epoll >= 0; i++) {
+    int fd = job->out[i].fd;
+    if (watched)
+      watch(job, fd, EPOLLIN);
+    else if (fd >= 0)
+      epoll_ctl(job->epoll, EPOLL_CTL_DEL, fd, NULL);
+  }
 }
 
 int sbx_job_pollfd(sbx_job *job) {

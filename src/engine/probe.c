@@ -7,6 +7,7 @@
 #include "engine/error.h"
 #include "engine/launch.h"
 #include "layers/cgroup.h"
+#include "layers/group.h"
 #include "layers/landlock.h"
 #include "layers/seccomp.h"
 
@@ -32,6 +33,10 @@ bool sbx_pidfd(void) {
   int fd = sbx_pidfd_open(getpid());
   if (fd >= 0) close(fd);
   return fd >= 0;
+}
+
+int sbx_group_directory(const char *controller, char *path, size_t size) {
+  return sbx_group_find(controller, path, size);
 }
 
 bool sbx_delegated_cgroup(char *path, size_t size) {

@@ -206,6 +206,12 @@ static int add_journal(sbx_sandbox *sandbox, const struct sbx_record_header *rec
   return 0;
 }
 
+/* What the supervisor does by itself, and needs nothing of before. */
+static int add_inside(sbx_sandbox *sandbox, const struct sbx_record_header *record,
+                      struct sbx_error *err) {
+  return sbx_plan_copy(sandbox->inside, record) ? 0 : fail(err, "limits", errno, NULL);
+}
+
 static uint64_t key_of(const void *bytes, size_t size) {
   const unsigned char *at = bytes;
   uint64_t key = UINT64_C(14695981039346656037); /* FNV-1a */
@@ -293,6 +299,10 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_MOUNT: return add_mount(sandbox, record, err);
   case SBX_RECORD_SOCKET: return add_socket(sandbox, record, err);
   case SBX_RECORD_JOURNAL: return add_journal(sandbox, record, err);
+  case SBX_RECORD_BOUNDS:
+  case SBX_RECORD_GROUP:
+  case SBX_RECORD_GROUP_SET:
+  case SBX_RECORD_GROUP_READ: return add_inside(sandbox, record, err);
   default: return 0;
   }
 }

@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "engine/bounds.h"
 #include "engine/tree.h"
 #include "engine/view.h"
 #include "layers/capabilities.h"
@@ -123,6 +124,17 @@ static int step_cgroup(struct sbx_setup *s) {
   return sbx_cgroup_make(&s->cgroup, s->launch->cgroup, getpid());
 }
 
+/* Before the files of this process are root's. */
+static int step_usage(struct sbx_setup *s) {
+  sbx_meter_open(&s->meter, layers_of(s)->namespaces & SBX_NS_PID);
+  return 0;
+}
+
+static int step_begin(struct sbx_setup *s) {
+  sbx_meter_begin(&s->meter);
+  return 0;
+}
+
 /* What the command's bounding set will be; the supervisor executes nothing. */
 static int step_bounding(struct sbx_setup *s) {
   if (!(layers_of(s)->flags & SBX_FLAG_DROP_CAPS)) return 0;
@@ -148,6 +160,7 @@ static const struct step early_steps[] = {
     {"mounts_private", step_mounts_private},
     {"proc", step_proc},
     {"mounts", step_mounts_ahead},
+    {"usage", step_usage},
     {"loopback", step_loopback},
     {"subreaper", step_subreaper},
     {"capabilities", step_bounding},
@@ -156,12 +169,19 @@ static const struct step early_steps[] = {
 };
 
 static const struct step inside_steps[] = {
-    {"mounts", step_mounts},    {"null", step_null}, {"protect", step_protect},
-    {"landlock", step_ruleset}, {NULL, NULL},
+    {"limits", sbx_bounds_before},
+    {"mounts", step_mounts},
+    {"limits", sbx_bounds_behind},
+    {"null", step_null},
+    {"protect", step_protect},
+    {"landlock", step_ruleset},
+    {NULL, NULL},
 };
 
 static const struct step late_steps[] = {
     {"cgroup", step_cgroup},
+    {"limits", sbx_bounds_groups},
+    {"usage", step_begin},
     {NULL, NULL},
 };
 

@@ -3,7 +3,9 @@
 #ifndef SBX_SETUP_H
 #define SBX_SETUP_H
 
+#include "engine/groups.h"
 #include "engine/launch.h"
+#include "engine/meter.h"
 #include "engine/view.h"
 #include "engine/watch.h"
 #include "layers/cgroup.h"
@@ -14,6 +16,8 @@ struct sbx_setup {
   gid_t gid;
   struct sbx_cgroup cgroup;
   struct sbx_view view;
+  struct sbx_groups groups;
+  struct sbx_meter meter;
   struct sbx_watch watch;    /* of protected paths */
   const char *step, *detail; /* which step failed, and on what path */
 };

@@ -94,6 +94,7 @@ static struct sbx_job *new_job(const struct sbx_request *request) {
   job->owner = getpid();
   job->drain_ms = request->drain_ms;
   job->idle_ms = request->idle_timeout_ms;
+  job->end_output = request->end_output_bytes;
   job->until_ns = SBX_NEVER;
   return job;
 }

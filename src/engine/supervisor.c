@@ -15,6 +15,7 @@
 #include "engine/broker.h"
 #include "engine/child.h"
 #include "engine/clock.h"
+#include "engine/sampler.h"
 #include "engine/setup.h"
 #include "engine/spare.h"
 #include "engine/tree.h"
@@ -40,11 +41,15 @@ struct supervisor {
   bool ended;  /* the command was reaped */
   bool others; /* processes are left */
   bool told;   /* EXITED was sent */
+  bool concluded;
   bool killing;
   enum sbx_reason reason;
   int status;
   int64_t started_ns, ended_ns, timeout_ns, kill_ns, linger_ns;
   int64_t leftover, processes;
+  enum sbx_bound bound; /* that was passed */
+  struct sbx_sampler sampler;
+  struct sbx_usage usage;
   struct sbx_broker broker; /* of calls on behalf */
   const char *detail;       /* the path of what failed or was taken away */
 };
@@ -55,10 +60,12 @@ static void send_report(const struct supervisor *s, const struct sbx_report *rep
   send(s->launch->control, report, sizeof *report, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static _Noreturn void fail(const struct supervisor *s, const char *step, int code, bool layer) {
+static _Noreturn void fail(struct supervisor *s, const char *step, int code, bool layer) {
   struct sbx_report report = {.type = SBX_REPORT_FAILED, .code = code, .layer = layer};
   snprintf(report.step, sizeof report.step, "%s", step);
   if (s->detail) snprintf(report.detail, sizeof report.detail, "%s", s->detail);
+  sbx_cgroup_remove(&s->setup.cgroup);
+  sbx_groups_remove(&s->setup.groups);
   send_report(s, &report);
   _exit(125);
 }
@@ -84,15 +91,10 @@ static void send_started(const struct supervisor *s) {
   sendmsg(s->launch->control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-static void fill_usage(const struct supervisor *s, struct sbx_usage *usage) {
-  struct rusage ru;
-  if (getrusage(RUSAGE_CHILDREN, &ru) < 0) return;
-  usage->user_us = ru.ru_utime.tv_sec * INT64_C(1000000) + ru.ru_utime.tv_usec;
-  usage->system_us = ru.ru_stime.tv_sec * INT64_C(1000000) + ru.ru_stime.tv_usec;
-  usage->max_rss_bytes = ru.ru_maxrss * INT64_C(1024);
-  usage->voluntary_switches = ru.ru_nvcsw;
-  usage->involuntary_switches = ru.ru_nivcsw;
-  usage->processes = s->processes;
+/* While the groups are still there. */
+static void take_usage(struct supervisor *s) {
+  sbx_meter_read(&s->setup.meter, s->processes, &s->usage);
+  sbx_sampler_usage(&s->sampler, &s->usage);
 }
 
 static void send_end(const struct supervisor *s, enum sbx_report_type type, bool zap) {
@@ -102,10 +104,12 @@ static void send_end(const struct supervisor *s, enum sbx_report_type type, bool
                               .zap = zap,
                               .started_ns = s->started_ns,
                               .ended_ns = s->ended_ns,
-                              .leftover = s->leftover};
+                              .leftover = s->leftover,
+                              .bound = s->bound,
+                              .reached = s->sampler.reached,
+                              .usage = s->usage};
   if (s->reason == SBX_REASON_PROTECT && s->detail)
     snprintf(report.detail, sizeof report.detail, "%s", s->detail);
-  fill_usage(s, &report.usage);
   send_report(s, &report);
 }
 
@@ -121,16 +125,26 @@ static void set_up(struct supervisor *s, int (*some)(struct sbx_setup *setup)) {
 
 /* What the supervisor does from here on needs no privilege, but to read a command that is not
  * dumpable. The full-access command keeps what it has, and killing it may need as much. */
-static void hold_less(const struct supervisor *s) {
+static void hold_less(struct supervisor *s) {
   const struct sbx_layers *layers = s->layers;
   uint64_t held = UINT64_C(1) << sbx_capability("sys_ptrace");
-  /* The directory that the cgroup is removed from may only give root the right by this. */
-  if (layers->kill == SBX_KILL_CGROUP) held |= UINT64_C(1) << sbx_capability("dac_override");
+  /* The directory that a cgroup is removed from may only give root the right by this. */
+  if (layers->kill == SBX_KILL_CGROUP || s->setup.groups.count > 0)
+    held |= UINT64_C(1) << sbx_capability("dac_override");
   if (layers->flags & SBX_FLAG_DROP_CAPS) sbx_capabilities_hold(held);
   const struct sbx_cgroup *cgroup = &s->setup.cgroup;
-  int keep[] = {s->launch->control, s->launch->host, s->launch->lease,  cgroup->parent,
-                cgroup->directory,  cgroup->kill,    s->setup.watch.fd, s->broker.listener};
-  sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]);
+  int keep[10 + 2 * SBX_GROUPS_MAX] = {s->launch->control, s->launch->host,    s->launch->lease,
+                                       cgroup->parent,     cgroup->directory,  cgroup->kill,
+                                       s->setup.watch.fd,  s->broker.listener, s->setup.meter.io,
+                                       s->setup.meter.ids};
+  size_t count = 10;
+  for (size_t i = 0; i < s->setup.groups.count; i++) {
+    struct sbx_group *group = &s->setup.groups.list[i];
+    sbx_fd_close(&group->procs);
+    keep[count++] = group->parent;
+    keep[count++] = group->directory;
+  }
+  sbx_fd_keep_only(keep, count);
 }
 
 /* What was made ahead may have been taken away since. */
@@ -151,20 +165,21 @@ static void start_command(struct supervisor *s) {
   int listener[2] = {-1, -1};
   check_watch(s);
   if (s->layers->on_behalf && sbx_broker_pair(listener) < 0) fail(s, "seccomp", errno, true);
-  struct sbx_child child = {
-      .launch = s->launch, .cgroup_procs = s->setup.cgroup.procs, .listener = listener[1]};
+  struct sbx_child child = {.launch = s->launch,
+                            .cgroup_procs = s->setup.cgroup.procs,
+                            .groups = &s->setup.groups,
+                            .listener = listener[1]};
   s->command = sbx_child_start(&child);
   if (s->command >= 0) take_listener(s, listener);
-  if (s->command < 0) {
-    sbx_cgroup_remove(&s->setup.cgroup);
-    fail(s, child.step, child.code, child.layer);
-  }
+  if (s->command < 0) fail(s, child.step, child.code, child.layer);
   s->processes = 1;
   s->others = true;
   s->started_ns = sbx_now();
   s->timeout_ns = sbx_deadline(s->started_ns, s->launch->head.timeout_ms);
   send_started(s);
   hold_less(s);
+  sbx_sampler_start(&s->sampler, s->launch->inside, s->layers->kill == SBX_KILL_PIDNS,
+                    &s->setup.groups, &s->setup.meter);
 }
 
 /* ---- the tree ---- */
@@ -229,9 +244,21 @@ static bool kill_tree(struct supervisor *s) {
   }
 }
 
+/* What the command's end had to do with its bounds, before its tree is gone, too. */
+static void conclude(struct supervisor *s) {
+  bool failed = !WIFEXITED(s->status) || WEXITSTATUS(s->status) != 0;
+  s->concluded = true;
+  if (s->reason != SBX_REASON_EXIT) return;
+  s->bound = sbx_sampler_conclude(&s->sampler, failed);
+  if (s->bound != SBX_BOUND_NONE) s->reason = SBX_REASON_BOUND;
+}
+
 static _Noreturn void finish(struct supervisor *s) {
+  if (s->ended && !s->concluded) conclude(s);
   bool gone = !s->others || kill_tree(s);
+  take_usage(s);
   sbx_cgroup_remove(&s->setup.cgroup);
+  if (gone) sbx_groups_remove(&s->setup.groups); /* else the next that is made takes it away */
   if (!s->ended) { /* not reaped in time: it dies with the namespace */
     s->status = SIGKILL;
     s->ended_ns = sbx_now();
@@ -244,6 +271,7 @@ static _Noreturn void finish(struct supervisor *s) {
 static _Noreturn void abandon(struct supervisor *s) {
   kill_tree(s);
   sbx_cgroup_remove(&s->setup.cgroup);
+  sbx_groups_remove(&s->setup.groups);
   _exit(1);
 }
 
@@ -299,6 +327,7 @@ static void wait_for_something(struct supervisor *s) {
                           {s->setup.watch.fd, POLLIN, 0},
                           {s->broker.listener, POLLIN, 0}};
   int64_t until = sbx_earlier(sbx_earlier(s->timeout_ns, s->kill_ns), s->linger_ns);
+  until = sbx_earlier(until, s->sampler.due_ns);
   struct timespec pause = {0, 0};
   if (s->setup.watch.polled) until = sbx_earlier(until, sbx_deadline(sbx_now(), SBX_WATCH_POLL_MS));
   sigset_t others; /* SIGCHLD alone gets through: nobody else's signal ends or stirs it */
@@ -319,10 +348,16 @@ static void check_deadlines(struct supervisor *s) {
   int64_t now = sbx_now();
   if (now >= s->kill_ns || now >= s->linger_ns) finish(s);
   if (now >= s->timeout_ns) end_for(s, SBX_REASON_TIMEOUT, s->launch->head.kill_grace_ms);
+  if (now < s->sampler.due_ns) return;
+  enum sbx_bound bound = sbx_sampler_look(&s->sampler);
+  if (bound == SBX_BOUND_NONE) return;
+  if (!s->ended && s->reason == SBX_REASON_EXIT) s->bound = bound;
+  end_for(s, s->bound == bound ? SBX_REASON_BOUND : s->reason, 0);
 }
 
 /* The command is gone and others are left: the host, which reads their output, says when. */
 static void tell_exit(struct supervisor *s) {
+  take_usage(s);
   send_end(s, SBX_REPORT_EXITED, false);
   s->told = true;
   s->timeout_ns = SBX_NEVER;
@@ -336,8 +371,10 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
                                    .uid = uid,
                                    .gid = gid,
                                    .cgroup = SBX_CGROUP_NONE,
+                                   .meter = SBX_METER_NONE,
                                    .watch = {.fd = -1}},
                          .broker = {.listener = -1},
+                         .sampler = {.due_ns = SBX_NEVER},
                          .timeout_ns = SBX_NEVER,
                          .kill_ns = SBX_NEVER,
                          .linger_ns = SBX_NEVER};
@@ -352,6 +389,8 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
   for (;;) {
     reap(&s);
     if (s.ended && !s.others) finish(&s);
+    if (s.ended && !s.concluded) conclude(&s);
+    if (s.ended && s.reason == SBX_REASON_BOUND) finish(&s);
     if (s.ended && !s.told && s.reason == SBX_REASON_EXIT) tell_exit(&s);
     check_deadlines(&s);
     wait_for_something(&s);

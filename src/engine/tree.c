@@ -15,6 +15,7 @@
 
 struct walk {
   int signal, count, depth;
+  void (*each)(void *context, pid_t pid); /* instead of a signal */
   bool (*spare)(void *context, pid_t pid);
   void *context;
 };
@@ -23,6 +24,7 @@ static void visit(struct walk *walk, pid_t parent);
 
 static void visit_child(struct walk *walk, pid_t pid) {
   if (walk->depth == 0 && walk->spare && walk->spare(walk->context, pid)) return;
+  if (walk->each) walk->each(walk->context, pid);
   /* Stopped first, so that it can't fork while its own children are looked for. */
   if (walk->signal == SIGKILL) kill(pid, SIGSTOP);
   if (walk->depth < DEPTH_MAX) {
@@ -30,7 +32,7 @@ static void visit_child(struct walk *walk, pid_t pid) {
     visit(walk, pid);
     walk->depth--;
   }
-  kill(pid, walk->signal);
+  if (!walk->each) kill(pid, walk->signal);
   walk->count++;
 }
 
@@ -82,6 +84,24 @@ int sbx_tree_signal(int signal, bool (*spare)(void *context, pid_t pid), void *c
   struct walk walk = {.signal = signal, .spare = spare, .context = context};
   visit(&walk, getpid());
   return walk.count;
+}
+
+static void each_in_namespace(void (*each)(void *context, pid_t pid), void *context) {
+  DIR *processes = opendir("/proc");
+  if (!processes) return;
+  for (struct dirent *entry; (entry = readdir(processes));) {
+    pid_t pid = (pid_t)atoi(entry->d_name);
+    if (pid > 1) each(context, pid);
+  }
+  closedir(processes);
+}
+
+void sbx_tree_each(bool pidns, void (*each)(void *context, pid_t pid), void *context) {
+  struct walk walk = {.each = each, .context = context};
+  if (pidns)
+    each_in_namespace(each, context);
+  else
+    visit(&walk, getpid());
 }
 
 void sbx_tree_let_go(pid_t pid, int status) {

@@ -16,4 +16,8 @@ bool sbx_tree_visible(void);
  * with the signal, as if nobody traced it. Without this a wait would take the stop for its end. */
 void sbx_tree_let_go(pid_t pid, int status);
 
+/* Calls each() for every process below the caller; pidns: for every one in its PID namespace, of
+ * which it is the init and which /proc shows. */
+void sbx_tree_each(bool pidns, void (*each)(void *context, pid_t pid), void *context);
+
 #endif

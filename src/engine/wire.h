@@ -39,7 +39,13 @@ enum sbx_report_type {
   SBX_REPORT_DONE
 };
 
-enum sbx_reason { SBX_REASON_EXIT, SBX_REASON_TIMEOUT, SBX_REASON_KILLED, SBX_REASON_PROTECT };
+enum sbx_reason {
+  SBX_REASON_EXIT,
+  SBX_REASON_TIMEOUT,
+  SBX_REASON_KILLED,
+  SBX_REASON_PROTECT,
+  SBX_REASON_BOUND
+};
 
 struct sbx_report {
   uint32_t type, reason;
@@ -47,6 +53,7 @@ struct sbx_report {
   int32_t code;   /* failed: errno; else the wait status */
   uint32_t layer; /* failed: 1 where a layer failed, 0 where the command could not be started */
   uint32_t zap;   /* done: the tree is gone once the supervisor is */
+  uint32_t bound, reached; /* ended: enum sbx_bound; those that were come to */
   int64_t started_ns, ended_ns, leftover;
   struct sbx_usage usage;
   char step[32];

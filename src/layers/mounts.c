@@ -22,6 +22,13 @@
 #ifndef SYS_mount_setattr
 #define SYS_mount_setattr 442
 #endif
+#ifndef SYS_fspick
+#define SYS_fsconfig 431
+#define SYS_fspick 433
+#endif
+#define PICK_EMPTY_PATH 8U
+#define SET_STRING 1U
+#define RECONFIGURE 7U
 #define CLONE_TREE 1U
 #define FROM_FD 0x04U
 #define TO_FD 0x40U
@@ -141,4 +148,19 @@ int sbx_mount_tmpfs(int target, uint32_t mode) {
 /* newinstance is what every mount of devpts is since Linux 4.7; before, it has to be asked for. */
 int sbx_mount_devpts(int target) {
   return mount_new("devpts", target, MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
+}
+
+/* The file system alone: what its mounts are stays (mount(2) would set both). */
+int sbx_mount_resize(const char *path, uint64_t bytes) {
+  char size[24];
+  int at = sbx_path_open(path);
+  snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
+  int fs = at < 0 ? -1 : (int)syscall(SYS_fspick, at, "", PICK_EMPTY_PATH);
+  fs = sbx_fd_high(fs);
+  sbx_fd_close(&at);
+  if (fs < 0) return -1;
+  int rc = (int)syscall(SYS_fsconfig, fs, SET_STRING, "size", size, 0);
+  if (rc == 0) rc = (int)syscall(SYS_fsconfig, fs, RECONFIGURE, NULL, NULL, 0);
+  sbx_fd_close(&fs);
+  return rc;
 }

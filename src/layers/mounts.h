@@ -41,5 +41,7 @@ int sbx_mount_seal(const char *path, bool recursive);
 /* New file systems over an open path; nosuid, nodev. */
 int sbx_mount_tmpfs(int target, uint32_t mode);
 int sbx_mount_devpts(int target);
+/* How much a tmpfs at path may hold. */
+int sbx_mount_resize(const char *path, uint64_t bytes);
 
 #endif

@@ -24,6 +24,10 @@ void sbx_lua_push_signals(lua_State *L);
 /* plan.c: reads an engine plan; pushes the box that owns it; throws on misuse */
 sbx_plan *sbx_lua_plan(lua_State *L, int index);
 
+/* limits.c: reads the bounds and groups of an engine plan into it */
+void sbx_lua_bounds(lua_State *L, int index, sbx_plan *plan);
+int sbx_lua_group_directory(lua_State *L);
+
 /* request.c: fills a request from a table; pushes values that must stay on the stack as long as
  * the request is used; throws on misuse; -1 and err for a descriptor that can't be given */
 int sbx_lua_request(lua_State *L, int index, struct sbx_request *request, struct sbx_error *err);

@@ -173,13 +173,19 @@ static int core_helper_argv(lua_State *L) {
   return rc == LUA_OK ? 1 : lua_error(L);
 }
 
-static const luaL_Reg functions[] = {
-    {"sandbox", sbx_lua_sandbox},      {"spawn", core_spawn},
-    {"expect", core_expect},           {"helper_argv", core_helper_argv},
-    {"helper_path", core_helper_path}, {"use_helper", core_use_helper},
-    {"in_process", core_in_process},   {"module_dir", core_module_dir},
-    {"world", sbx_lua_world},          {"probe", sbx_lua_probe},
-    {"cgroup", sbx_lua_cgroup},        {NULL, NULL}};
+static const luaL_Reg functions[] = {{"sandbox", sbx_lua_sandbox},
+                                     {"spawn", core_spawn},
+                                     {"expect", core_expect},
+                                     {"helper_argv", core_helper_argv},
+                                     {"helper_path", core_helper_path},
+                                     {"use_helper", core_use_helper},
+                                     {"in_process", core_in_process},
+                                     {"module_dir", core_module_dir},
+                                     {"world", sbx_lua_world},
+                                     {"probe", sbx_lua_probe},
+                                     {"cgroup", sbx_lua_cgroup},
+                                     {"group_directory", sbx_lua_group_directory},
+                                     {NULL, NULL}};
 
 static void open_state(lua_State *L) {
   if (lua_getfield(L, LUA_REGISTRYINDEX, STATE) == LUA_TNIL) {

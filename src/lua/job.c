@@ -45,14 +45,29 @@ static void set_number(lua_State *L, const char *field, double value) {
 
 static const char *const streams[] = {"stdout", "stderr", "aggregated_output"};
 
+static void set_text(lua_State *L, const char *field, const char *text) {
+  lua_pushstring(L, text);
+  lua_setfield(L, -2, field);
+}
+
 static void push_usage(lua_State *L, const struct sbx_usage *usage) {
-  lua_createtable(L, 0, 6);
+  static const char *const measures[] = {[SBX_MEASURE_WAITED] = "waited",
+                                         [SBX_MEASURE_SAMPLED] = "sampled",
+                                         [SBX_MEASURE_GROUP] = "cgroup",
+                                         [SBX_MEASURE_NAMESPACE] = "pid_namespace"};
+  lua_createtable(L, 0, 12);
   set_number(L, "user_ms", (double)usage->user_us / 1e3);
   set_number(L, "system_ms", (double)usage->system_us / 1e3);
   set_integer(L, "max_rss_bytes", usage->max_rss_bytes);
   set_integer(L, "voluntary_switches", usage->voluntary_switches);
   set_integer(L, "involuntary_switches", usage->involuntary_switches);
   set_integer(L, "processes", usage->processes);
+  set_integer(L, "storage_read_bytes", usage->storage_read_bytes);
+  set_integer(L, "storage_written_bytes", usage->storage_written_bytes);
+  if (usage->read_bytes >= 0) set_integer(L, "read_bytes", usage->read_bytes);
+  if (usage->written_bytes >= 0) set_integer(L, "written_bytes", usage->written_bytes);
+  set_text(L, "memory_by", measures[usage->memory_measure]);
+  set_text(L, "processes_by", measures[usage->processes_measure]);
 }
 
 static void push_truncated(lua_State *L, const struct sbx_result *result) {
@@ -80,12 +95,25 @@ static void push_output(lua_State *L, sbx_job *job) {
   lua_setfield(L, -2, streams[SBX_AGGREGATED]);
 }
 
+static const char *const bounds[] = {
+    [SBX_BOUND_NONE] = "none",   [SBX_BOUND_MEMORY] = "memory", [SBX_BOUND_CPU] = "cpu",
+    [SBX_BOUND_TASKS] = "tasks", [SBX_BOUND_FILES] = "files",   [SBX_BOUND_OUTPUT] = "output"};
+
+static void push_reached(lua_State *L, uint32_t reached) {
+  lua_newtable(L);
+  for (uint32_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
+    if (!(reached & 1U << i)) continue;
+    lua_pushboolean(L, 1);
+    lua_setfield(L, -2, bounds[i]);
+  }
+}
+
 static void push_result(lua_State *L, sbx_job *job) {
   static const char *const endings[] = {
       [SBX_ENDED_EXIT] = "exit",         [SBX_ENDED_SIGNAL] = "signal",
       [SBX_ENDED_TIMEOUT] = "timeout",   [SBX_ENDED_CANCELLED] = "cancelled",
       [SBX_ENDED_IDLE] = "idle_timeout", [SBX_ENDED_SUPERVISOR] = "supervisor",
-      [SBX_ENDED_PROTECT] = "protect"};
+      [SBX_ENDED_PROTECT] = "protect",   [SBX_ENDED_BOUND] = "bound"};
   const struct sbx_result *result = sbx_job_result(job);
   lua_createtable(L, 0, 12);
   lua_pushstring(L, endings[result->ending]);
@@ -96,6 +124,11 @@ static void push_result(lua_State *L, sbx_job *job) {
     lua_setfield(L, -2, "detail");
   }
   if (result->signal) set_integer(L, "signal", result->signal);
+  if (result->ending == SBX_ENDED_BOUND) set_text(L, "bound", bounds[result->bound]);
+  if (result->reached) {
+    push_reached(L, result->reached);
+    lua_setfield(L, -2, "reached");
+  }
   set_number(L, "duration_ms", result->duration_ms);
   set_number(L, "setup_ms", result->setup_ms);
   set_integer(L, "leftover", result->leftover);

@@ -342,10 +342,10 @@ static void read_seccomp(lua_State *L, int index, sbx_plan *plan) {
 
 /* A field that this version of the engine doesn't know would be a layer that is not applied. */
 static void check_fields(lua_State *L, int index) {
-  static const char *const known[] = {"kill",     "namespaces", "id_map",       "proc",
-                                      "loopback", "cgroup",     "capabilities", "no_new_privs",
-                                      "keyring",  "rlimits",    "landlock",     "seccomp",
-                                      "mounts",   "journals",   "sockets"};
+  static const char *const known[] = {
+      "kill",         "namespaces",   "id_map",  "proc",    "loopback", "cgroup",
+      "capabilities", "no_new_privs", "keyring", "rlimits", "landlock", "seccomp",
+      "mounts",       "journals",     "sockets", "bounds",  "groups"};
   lua_pushnil(L);
   while (lua_next(L, index)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
@@ -369,6 +369,7 @@ sbx_plan *sbx_lua_plan(lua_State *L, int index) {
   read_rlimits(L, index, plan);
   read_landlock(L, index, plan);
   read_mounts(L, index, plan);
+  sbx_lua_bounds(L, index, plan);
   read_paths(L, index, "journals", plan, sbx_plan_journal);
   read_paths(L, index, "sockets", plan, sbx_plan_socket);
   read_seccomp(L, index, plan);

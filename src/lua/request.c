@@ -116,6 +116,7 @@ int sbx_lua_request(lua_State *L, int index, struct sbx_request *request, struct
       .drain_ms = number(L, index, "drain_ms", 0),
       .setup_timeout_ms = number(L, index, "setup_timeout_ms", -1),
       .max_output_bytes = cap(L, index),
+      .end_output_bytes = (uint64_t)number(L, index, "end_output_bytes", 0),
   };
   request->argv = strings(L, index, "argv");
   request->env = strings(L, index, "env");

@@ -31,6 +31,21 @@ describe("sbxlua explain", function()
     end
   end)
 
+  it("tells limits, where each comes from and how it is held", function()
+    program.write(place .. "/mine.lua", [[return { extends = "read-only",
+      limits = { open_files = 64, processes = 9 } }]])
+    local got = explain("-p", "./mine.lua", "--limit", "memory_bytes=64M", "--limit", "processes=7",
+                        "--", "true")
+    assert.equal(0, got.status, got.stderr)
+    has(got.stdout, "memory_bytes = 67108864   [option]")
+    has(got.stdout, "processes = 7   [option]")
+    has(got.stdout, "open_files = 64   [")
+    has(got.stdout, "mine.lua:")
+    has(got.stdout, "limits: memory_bytes: ")
+    got = explain("--json", "--limit", "file_bytes=1G", "--", "true")
+    has(got.stdout, '"limits":{"file_bytes":1073741824}')
+  end)
+
   it("names variables and never their values", function()
     for _, words in ipairs({ { "--", "true" }, { "--json", "--", "true" },
                              { "--inherit", "all", "--", "true" } }) do

@@ -93,7 +93,9 @@ local function leaks(report, recording)
   if report.children ~= recording.children then
     list[#list + 1] = "children " .. tostring(report.children)
   end
-  if state_of(report) ~= state_of(report, recording) then list[#list + 1] = "left: " .. tostring(report.state) end
+  if state_of(report) ~= state_of(report, recording) then
+    list[#list + 1] = "left: " .. tostring(report.state)
+  end
   for _, line in ipairs(report.trouble) do
     if line:match("^left") then list[#list + 1] = line end
   end

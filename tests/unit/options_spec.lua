@@ -211,7 +211,6 @@ describe("what later versions bring", function()
   it("is refused by name", function()
     local later = {
       pty = true, watch = true, on_refused = print, on_denied = print, audit = "x", loop = "luv",
-      limits = { memory_bytes = 1 },
     }
     for name, value in pairs(later) do
       local err = refused({ "ls", [name] = value })

@@ -172,7 +172,6 @@ describe("rules that the tier can't hold", function()
       [".vscode"] = { mode = "workspace-write", protect = { ".vscode" } },
       ["/tmp"] = { mode = "read-only", unix_sockets = { "/tmp" }, network = "loopback" },
       ["1.2.3.4:80"] = { mode = "read-only", network = { allow = { "1.2.3.4:80" } } },
-      ["memory_bytes"] = { mode = "read-only", limits = { memory_bytes = 1 } },
       ["private_tmp"] = { mode = "read-only", private_tmp = true },
       ["metadata"] = { mode = "read-only", require = { "metadata" } },
     }) do

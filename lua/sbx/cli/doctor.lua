@@ -21,7 +21,9 @@ local PROPERTIES = {
   { "mountns", "read-only mounts" },
   { "mounts", "protected names, hidden files" },
   { "netns", "a network of its own" },
-  { "cgroup", "limits, ending a tree" },
+  { "cgroup", "ending a tree" },
+  { "pids_cgroup", "a limit of processes" },
+  { "memory_cgroup", "a limit of memory" },
   { "pidfd", "processes without races" },
   { "user_notify", "seeing refusals" },
 }

@@ -153,9 +153,9 @@ local function ending(found, rows)
     and "TERM, KILL after " .. ms(times.kill_grace_ms) or "KILL at once"
   add(rows, "time-out", ms(times.timeout_ms) .. "; without output: " .. ms(times.idle_timeout_ms)
       .. "; to the whole tree: " .. grace)
-  for _, name in ipairs(names_of(found.limits or {})) do
-    add(rows, "limit", name .. " = " .. tostring(found.limits[name]))
-  end
+  add_list(rows, "limits", names_of(found.limits), function(name)
+    return string.format("%s = %d", name, found.limits[name]), found.limit_rules[name]
+  end)
 end
 
 local function held(found, rows)
@@ -184,7 +184,7 @@ end
 local FIELDS = {
   "v", "command", "cwd", "policy", "doc", "mode", "mode_rule", "type", "tier", "alternatives",
   "namespaces", "files", "network", "landlock", "seccomp", "capabilities", "no_new_privs", "env",
-  "times", "limits", "kill", "enforced", "missing", "widened", "error",
+  "times", "limits", "limit_rules", "kill", "enforced", "missing", "widened", "error",
 }
 
 local function print_object(found)

@@ -82,6 +82,8 @@ function M.cgroup()
   return "run under a delegated cgroup: systemd-run --user --scope -p Delegate=yes sbxlua ..."
 end
 
+M.pids_cgroup, M.memory_cgroup = M.cgroup, M.cgroup
+
 function M.landlock_abi(_, probe)
   if older_than(probe.kernel, 5, 13) then return "Linux 5.13 or newer" end
   local modules = core.fs_read("/sys/kernel/security/lsm")

@@ -33,6 +33,9 @@ M.options = {
     help = "End the whole tree after 90s, 5m, 500ms; 0: never (default)." },
   { name = "timeout-ms", arg = "N", help = "The same in milliseconds." },
   { name = "idle-timeout-ms", arg = "N", help = "End it after N ms without output." },
+  { name = "limit", arg = "NAME=N", list = true,
+    help = "memory_bytes, cpu_ms, file_bytes, output_bytes end it; processes, open_files refuse."
+      .. " N may be 64M." },
   { name = "max-output", arg = "SIZE",
     help = "How much of each stream is kept (10M with --json)." },
   { name = "env", arg = "NAME=VALUE|NAME", list = true,
@@ -48,7 +51,7 @@ M.options = {
   { name = "tier", arg = "auto|contained|landlock", help = "Which set of layers." },
   { name = "require", arg = "PROPERTY", list = true,
     help = "Refuse to run unless this holds: fs, metadata, unix_sockets, network, kill_tree,"
-      .. " read_deny, protect." },
+      .. " read_deny, protect, limits." },
   { name = "allow-missing", arg = "PROPERTY", list = true,
     help = "Run although this can't be held here." },
   { name = "sandbox", arg = "TYPE", help = "auto, none, linux-seccomp." },
@@ -56,7 +59,6 @@ M.options = {
   { name = "json", help = "One JSON object on stdout and nothing else." },
   { name = "quiet", short = "q", help = "Say nothing but errors of sbxlua itself." },
   { name = "pty", later = true },
-  { name = "limit", arg = "NAME=N", later = true },
   { name = "allow-connect", arg = "HOST:PORT", later = true },
   { name = "watch", later = true },
   { name = "with", arg = "FILE", later = true },
@@ -89,6 +91,17 @@ local function set_times(values, opts)
   if not values.idle_timeout_ms then return true end
   opts.idle_timeout_ms, message = units.count(values.idle_timeout_ms)
   return opts.idle_timeout_ms, message
+end
+
+local function set_limits(values, opts)
+  if not values.limit then return true end
+  opts.limits = {}
+  for _, word in ipairs(values.limit) do
+    local name, value = word:match("^([^=]*)=(.*)$")
+    if not name then return nil, "--limit " .. word .. ": write NAME=N" end
+    opts.limits[name] = value
+  end
+  return true
 end
 
 -- Without --json nothing but the denial script reads what is kept: a megabyte of head and tail is
@@ -176,6 +189,7 @@ function M.opts(values, rest)
   local ok, message = all({
     function() return set_command(values, rest, opts) end,
     function() return set_times(values, opts) end,
+    function() return set_limits(values, opts) end,
     function() return set_output(values, opts) end,
     function() return set_stdin(values, opts) end,
     function() return check_word(values.inherit, fields.INHERIT, "inherit") end,

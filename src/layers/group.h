@@ -1,0 +1,32 @@
+/* A control group of one job's own, in a hierarchy of either version, for counting and limits
+ * (cgroups(7)). Which files are written and read is the caller's business. */
+#ifndef SBX_GROUP_H
+#define SBX_GROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sbx_group {
+  int parent, directory, procs; /* descriptors, -1: none */
+  char name[32];
+};
+
+#define SBX_GROUP_NONE ((struct sbx_group){-1, -1, -1, ""})
+
+/* The directory that groups are made in. detached: through a mount of its own, which what is done
+ * to the tree's later doesn't reach. */
+int sbx_group_open_parent(const char *path, bool detached);
+/* Makes a group below parent, which it owns from then on. 0, or -1 and errno. */
+int sbx_group_make(struct sbx_group *group, int parent);
+/* "file value"; "?file value" where the file may be missing. 0, or -1 and errno. */
+int sbx_group_set(const struct sbx_group *group, const char *text);
+/* The number in "file", or behind the word in "file word"; -1: none. */
+int64_t sbx_group_read(const struct sbx_group *group, const char *text);
+void sbx_group_remove(struct sbx_group *group); /* once it is empty; idempotent */
+
+/* Where this process may make groups with a controller: the hierarchy's version, or 0. For version
+ * 2 an empty controller means any directory. Tried by making one. */
+int sbx_group_find(const char *controller, char *path, size_t size);
+
+#endif
