@@ -168,13 +168,6 @@ bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid) {
 
 /* ---- the listener ---- */
 
-int sbx_broker_pair(int pair[2]) {
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
-  pair[0] = sbx_fd_high(pair[0]);
-  pair[1] = sbx_fd_high(pair[1]);
-  return pair[0] < 0 || pair[1] < 0 ? -1 : 0;
-}
-
 int sbx_broker_open(struct sbx_broker *broker, int socket, const sbx_plan *plan) {
   char byte, control[CMSG_SPACE(sizeof(int))];
   struct iovec iov = {&byte, 1};

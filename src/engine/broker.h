@@ -23,8 +23,6 @@ struct sbx_broker {
   } workers[SBX_BROKER_WORKERS];
 };
 
-/* Two ends: [1] is the child's, which sends the listener there. */
-int sbx_broker_pair(int pair[2]);
 /* Takes the listener; pair's other end is closed. 0, or -1 and errno. */
 int sbx_broker_open(struct sbx_broker *broker, int socket, const sbx_plan *plan);
 /* After poll(2) said so. */

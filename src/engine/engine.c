@@ -59,26 +59,11 @@ void sbx_engine_free(sbx_engine *engine) {
 
 /* ---- starting the spawner and the keeper ---- */
 
-/* Above 2, both or none. */
-static int raise_both(int fds[2]) {
-  fds[0] = sbx_fd_high(fds[0]);
-  fds[1] = sbx_fd_high(fds[1]);
-  if (fds[0] >= 0 && fds[1] >= 0) return 0;
-  sbx_fd_close(&fds[0]);
-  sbx_fd_close(&fds[1]);
-  return -1;
-}
-
-static int make_pair(int pair[2]) {
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
-  return raise_both(pair);
-}
-
 /* Once: the keeper waits for the supervisors of every spawner of this engine. */
 static int make_lease(sbx_engine *engine) {
   int fds[2];
   if (engine->lease >= 0) return 0;
-  if (pipe2(fds, O_CLOEXEC) < 0 || raise_both(fds) < 0) return -1;
+  if (sbx_fd_pipe(fds) < 0) return -1;
   engine->lease = fds[0];
   engine->lease_kept = fds[1];
   return 0;
@@ -91,7 +76,7 @@ static int spawner_failed(struct sbx_error *err, int code, const char *detail) {
 
 static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
   int pair[2], on = 1;
-  if (make_lease(engine) < 0 || make_pair(pair) < 0)
+  if (make_lease(engine) < 0 || sbx_fd_messages(pair) < 0)
     return sbx_fail(err, SBX_ERROR_SPAWN, "spawner", errno, "descriptors");
   /* Before the first message: the kernel notes a sender only for a socket that asked. */
   bool asked = setsockopt(pair[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0;
@@ -129,7 +114,7 @@ static pid_t fork_keeper(int socket, int lease, const char *journal) {
 static int start_keeper(void *context, const char *journal) {
   sbx_engine *engine = context;
   int pair[2];
-  if (make_pair(pair) < 0) return -1;
+  if (sbx_fd_messages(pair) < 0) return -1;
   char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--keeper"}, (char *)journal, NULL};
   pid_t pid = engine->helper ? sbx_start_helper(engine->helper, argv, pair[1], engine->lease)
                              : fork_keeper(pair[1], engine->lease, journal);

@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "layers/descriptors.h"
-#include "layers/mounts.h"
+#include "layers/paths.h"
 
 #define LOCK_NAME "lock"
 #define TEXT_MAX (64 * 1024)

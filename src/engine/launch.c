@@ -235,9 +235,8 @@ pid_t sbx_launch_start(struct sbx_launch *launch, int *pidfd) {
   uid_t uid = geteuid();
   gid_t gid = getegid();
   int fd = -1, pipe[2] = {-1, -1};
-  if (maps_all(launch) && pipe2(pipe, O_CLOEXEC) < 0) return -1;
-  launch->id_maps = sbx_fd_high(pipe[0]);
-  pipe[1] = sbx_fd_high(pipe[1]);
+  if (maps_all(launch) && sbx_fd_pipe(pipe) < 0) return -1;
+  launch->id_maps = pipe[0];
   pid_t pid = (pid_t)syscall(SYS_clone, flags | CLONE_PIDFD | SIGCHLD, NULL, &fd, NULL, NULL);
   if (pid == 0) sbx_supervise(launch, uid, gid);
   if (pid > 0 && pipe[1] >= 0) write_maps(pid, pipe[1]);

@@ -15,6 +15,7 @@
 #include "engine/plan.h"
 #include "layers/descriptors.h"
 #include "layers/mounts.h"
+#include "layers/paths.h"
 
 /* Where one command follows the other so soon, and did a few times before, another is likely to
  * come: what it needs is left standing for it, for a moment. */
@@ -243,7 +244,7 @@ static int open_top(struct sbx_placeholders *all, struct sbx_hold *hold, const c
   if (opened->top && lies_in(opened->top, path, name)) return 0;
   sbx_fd_close(&opened->fd);
   opened->top = NULL;
-  char *directory = strndup(path, name - 1 > path ? (size_t)(name - 1 - path) : 1);
+  char *directory = sbx_path_parent(path);
   opened->fd = directory ? sbx_path_open(directory) : -1;
   if (opened->fd >= 0 && fstat(opened->fd, &st) == 0) {
     opened->top = find_top(all, directory, &st);

@@ -11,6 +11,7 @@
 #include "layers/descriptors.h"
 #include "layers/landlock.h"
 #include "layers/mounts.h"
+#include "layers/paths.h"
 #include "layers/seccomp.h"
 
 static int fail(struct sbx_error *err, const char *step, int code, const char *detail) {

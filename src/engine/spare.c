@@ -41,9 +41,9 @@ pid_t sbx_spare_make(struct sbx_spare *spare, struct sbx_launch *launch) {
   int pair[2];
   launch->control = launch->in = launch->out = launch->err = launch->ruleset = -1;
   *spare = SBX_SPARE_NONE;
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) return -1;
-  spare->socket = sbx_fd_high(pair[0]);
-  launch->request_socket = sbx_fd_high(pair[1]);
+  if (sbx_fd_messages(pair) < 0) return -1;
+  spare->socket = pair[0];
+  launch->request_socket = pair[1];
   spare->layers = launch->head.layers;
   spare->made_ns = sbx_now();
   pid_t pid = sbx_launch_start(launch, &spare->pidfd);

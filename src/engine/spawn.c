@@ -23,18 +23,17 @@ struct ends {
 
 static int open_pipe(int *mine, int *theirs, int my_end) {
   int fds[2];
-  if (pipe2(fds, O_CLOEXEC) < 0) return -1;
-  *mine = sbx_fd_high(fds[my_end]);
-  *theirs = sbx_fd_high(fds[1 - my_end]);
-  return *mine < 0 || *theirs < 0 ? -1 : 0;
+  if (sbx_fd_pipe(fds) < 0) return -1;
+  *mine = fds[my_end];
+  *theirs = fds[1 - my_end];
+  return 0;
 }
 
 static int open_control(struct sbx_job *job, struct ends *ends) {
   int fds[2], on = 1;
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) return -1;
-  job->control = sbx_fd_high(fds[0]);
-  ends->control = sbx_fd_high(fds[1]);
-  if (job->control < 0 || ends->control < 0) return -1;
+  if (sbx_fd_messages(fds) < 0) return -1;
+  job->control = fds[0];
+  ends->control = fds[1];
   return setsockopt(job->control, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 }
 

@@ -162,9 +162,9 @@ static void take_listener(struct supervisor *s, int pair[2]) {
 }
 
 static void start_command(struct supervisor *s) {
-  int listener[2] = {-1, -1};
+  int listener[2] = {-1, -1}; /* [1] is the child's, which sends it there */
   check_watch(s);
-  if (s->layers->on_behalf && sbx_broker_pair(listener) < 0) fail(s, "seccomp", errno, true);
+  if (s->layers->on_behalf && sbx_fd_messages(listener) < 0) fail(s, "seccomp", errno, true);
   struct sbx_child child = {.launch = s->launch,
                             .cgroup_procs = s->setup.cgroup.procs,
                             .groups = &s->setup.groups,

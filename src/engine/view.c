@@ -10,6 +10,7 @@
 #include "layers/descriptors.h"
 #include "layers/landlock.h"
 #include "layers/mounts.h"
+#include "layers/paths.h"
 
 struct entry {
   const struct sbx_mount_record *record;
@@ -141,16 +142,11 @@ static int seal(struct sbx_view *view, const struct entry *entry) {
 
 /* The directory that holds a path, and the last name. */
 static int open_parent(const char *path, const char **name) {
-  const char *slash = strrchr(path, '/');
-  if (!slash) {
-    errno = EINVAL;
-    return -1;
-  }
-  char *parent = strndup(path, slash > path ? (size_t)(slash - path) : 1);
+  char *parent = sbx_path_parent(path);
   if (!parent) return -1;
   int fd = sbx_path_open(parent);
   free(parent);
-  *name = slash + 1;
+  *name = strrchr(path, '/') + 1;
   return fd;
 }
 

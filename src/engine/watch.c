@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "layers/descriptors.h"
+#include "layers/paths.h"
 
 /* ATTRIB: a file that loses a name is replaced. */
 #define EVENTS                                                                                     \
@@ -42,8 +43,7 @@ static int watch_above(const struct sbx_watch *watch, const char *above, uint32_
 
 /* Names that lie in one directory come one after the other: it is watched once. */
 static int add_above(struct sbx_watch *watch, const char *path, uint32_t events) {
-  const char *slash = strrchr(path, '/');
-  char *above = strndup(path, slash > path ? (size_t)(slash - path) : 1);
+  char *above = sbx_path_parent(path);
   bool again = above && watch->above && strcmp(above, watch->above) == 0;
   int rc = again && events == watch->above_events ? 0 : watch_above(watch, above, events);
   free(watch->above);

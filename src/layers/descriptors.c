@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -24,6 +25,24 @@ void sbx_fd_close(int *fd) {
   if (*fd >= 0) close(*fd);
   *fd = -1;
   errno = saved;
+}
+
+static int raise_both(int ends[2]) {
+  ends[0] = sbx_fd_high(ends[0]);
+  ends[1] = sbx_fd_high(ends[1]);
+  if (ends[0] >= 0 && ends[1] >= 0) return 0;
+  sbx_fd_close(&ends[0]);
+  sbx_fd_close(&ends[1]);
+  return -1;
+}
+
+int sbx_fd_pipe(int ends[2]) {
+  return pipe2(ends, O_CLOEXEC) < 0 ? -1 : raise_both(ends);
+}
+
+int sbx_fd_messages(int ends[2]) {
+  int type = SOCK_SEQPACKET | SOCK_CLOEXEC;
+  return socketpair(AF_UNIX, type, 0, ends) < 0 ? -1 : raise_both(ends);
 }
 
 int sbx_fd_nonblocking(int fd) {

@@ -7,7 +7,10 @@
 /* The same open file above 2, close-on-exec; fd is closed. -1 stays -1 (and errno). A host may
  * have closed its standard descriptors: what we open must not become its stdout. */
 int sbx_fd_high(int fd);
-void sbx_fd_close(int *fd); /* idempotent: closes, sets -1, keeps errno */
+/* Both ends above 2 and close-on-exec, or none: -1 and errno. */
+int sbx_fd_pipe(int ends[2]);
+int sbx_fd_messages(int ends[2]); /* connected sockets that keep messages apart */
+void sbx_fd_close(int *fd);       /* idempotent: closes, sets -1, keeps errno */
 int sbx_fd_nonblocking(int fd);
 /* Makes fd the process's target (0, 1, 2), surviving execve. */
 int sbx_fd_place(int fd, int target);

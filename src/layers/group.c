@@ -13,6 +13,7 @@
 
 #include "layers/descriptors.h"
 #include "layers/mounts.h"
+#include "layers/paths.h"
 
 #define PREFIX "sbxjob."
 /* The last process may still be on its way out of it. */

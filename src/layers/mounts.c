@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "layers/descriptors.h"
+#include "layers/paths.h"
 
 /* Numbers of include/uapi/linux/mount.h; the calls are newer than some C libraries. */
 #ifndef SYS_open_tree
@@ -50,11 +50,6 @@ int sbx_mounts_private(void) {
 
 int sbx_mounts_proc(void) {
   return mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
-}
-
-int sbx_path_open(const char *path) {
-  struct open_how how = {.flags = O_PATH | O_CLOEXEC | O_NOFOLLOW, .resolve = RESOLVE_NO_SYMLINKS};
-  return sbx_fd_high((int)syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
 }
 
 /* By an open path: open_tree(2) itself can't be told to refuse links on the way. */

@@ -23,8 +23,6 @@ bool sbx_mounts_have(const struct sbx_read_only_mounts *mounts, uint64_t id);
 uint64_t sbx_mount_id(int at);      /* of the mount that an open path lies in; 0 and errno */
 int sbx_mount_is_read_only(int at); /* -1 and errno */
 
-/* O_PATH, of the file itself where it is a link. -1 and errno. */
-int sbx_path_open(const char *path);
 /* A copy of what is mounted at an open path and below, attached nowhere. -1 and errno. */
 int sbx_mount_clone(int at);
 /* The copy nosuid, nodev and read-only; writable: but for its top. */
