@@ -9,11 +9,11 @@ M.WORDS = { pidns = "PID namespace", cgroup = "cgroup" }
 
 local source = os.getenv("SBX_SOURCE") or "."
 
---- Whether this machine has it for this user.
-function M.has(way)
+--- Whether this machine has it for this user, in this tier if one is named.
+function M.has(way, tier)
   local exec = require("sbx").transform({ "true", policy = "read-only" })
   for _, one in ipairs(exec and exec.plan.alternatives or {}) do
-    if one.engine.kill == way then return true end
+    if one.engine.kill == way and (not tier or one.tier == tier) then return true end
   end
   return false
 end
