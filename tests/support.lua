@@ -145,6 +145,24 @@ function M.children(pid)
   return found
 end
 
+--- The supervisor of the commands with `marker`, and the spawner above it.
+function M.engine(marker)
+  local found, seen = {}, {}
+  local function look(pid)
+    local name = M.read("/proc/" .. pid .. "/comm") or ""
+    local parent = (M.read("/proc/" .. pid .. "/stat") or ""):match("%) %a (%d+)")
+    if name:match("^sbx%-") and not seen[pid] then
+      seen[pid] = true
+      found[#found + 1] = pid
+    end
+    if tonumber(parent or 0) > 1 and #found < 2 then look(tonumber(parent)) end
+  end
+  for _, pid in ipairs(M.pids(marker)) do
+    if #found < 2 then look(pid) end
+  end
+  return found
+end
+
 function M.open_files(pid)
   return tonumber(M.output("ls /proc/" .. (pid or own_pid) .. "/fd 2>/dev/null | wc -l"))
 end
@@ -237,16 +255,21 @@ Host.__index = Host
 
 --- Runs `code` in a lua of its own; `...` is `arg`. Its directory holds what it prints.
 function M.host(directory, code, ...)
+  return M.host_with("", directory, code, ...)
+end
+
+--- The same with more variables in its environment ("NAME=value ...", as for sh).
+function M.host_with(environment, directory, code, ...)
   local words = {}
   for i, word in ipairs({ ... }) do words[i] = M.quote(word) end
   M.write(directory .. "/host.lua", code)
   M.write(directory .. "/host.sh", ([[
 cd %s
-LUA_PATH=%s LUA_CPATH=%s lua5.4 host.lua %s </dev/null >out 2>&1 &
+%s LUA_PATH=%s LUA_CPATH=%s lua5.4 host.lua %s </dev/null >out 2>&1 &
 echo $! >pid.new && mv pid.new pid
 wait $!
 echo $? >status.new && mv status.new status
-]]):format(M.quote(directory), M.quote(package.path), M.quote(package.cpath),
+]]):format(M.quote(directory), environment, M.quote(package.path), M.quote(package.cpath),
            table.concat(words, " ")))
   M.shell("rm -f %s %s", directory .. "/pid", directory .. "/status")
   os.execute("sh " .. M.quote(directory .. "/host.sh") .. " >/dev/null 2>&1 &")
@@ -257,9 +280,10 @@ end
 
 function Host:output() return M.read(self.directory .. "/out") or "" end
 
---- Waits for a line that it prints.
+--- Waits for a line that it prints: what the pattern captures.
 function Host:says(pattern, seconds)
-  return M.wait_until(function() return self:output():match(pattern) end, seconds or 10)
+  M.wait_until(function() return self:output():match(pattern) end, seconds or 10)
+  return self:output():match(pattern)
 end
 
 --- The exit status, 128 + n for a signal; nil when it goes on.

@@ -169,6 +169,12 @@ local function others(list)
   refuse(list, "EPERM", { "process_madvise", "migrate_pages" })
 end
 
+-- The supervisor is 1 there, and has the command's user: limits set from inside would blind it
+-- (open files) or end it (processor time).
+local function supervisor(list)
+  refuse_if(list, "EPERM", "prlimit64", low(0, 1))
+end
+
 -- Where there is neither a PID namespace nor a Landlock domain between the command and the rest.
 local function tracing(list)
   refuse(list, "EPERM", {
@@ -192,7 +198,7 @@ local function make(wish)
   if wish.truncation then truncation(list) end
   local network = wish.network == "none" and wish.sockets and "listed" or wish.network
   if NETWORK[network] then NETWORK[network](list) end
-  if not wish.pidns then others(list) end
+  if wish.pidns then supervisor(list) else others(list) end
   if wish.tracing then tracing(list) end
   return list
 end

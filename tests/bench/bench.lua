@@ -6,10 +6,11 @@ local parts = {
   spawn = require "tests.bench.spawn",
   output = require "tests.bench.output",
   growth = require "tests.bench.growth",
+  kill = require "tests.bench.kill",
 }
 -- Growth before output: after strings of 10 MiB the collector of Lua 5.4 lets some 60 MB of garbage
 -- pile up before its next cycle, which would be taken for a leak.
-local ORDER = {"spawn", "growth", "output"}
+local ORDER = {"spawn", "growth", "kill", "output"}
 
 local function parse_options()
   local parser = argparse("bin/bench", "Measures sbxlua against a bare spawn and a bare read loop.")
@@ -18,6 +19,8 @@ local function parse_options()
   parser:option("--mib", "MiB of output in the output part.", "1024"):convert(tonumber)
   parser:option("--repeats", "Interleaved runs of the output part.", "7"):convert(tonumber)
   parser:option("--growth-runs", "Runs in the growth part.", "10000"):convert(tonumber)
+  parser:option("--kills", "Trees that are ended by each way in the kill part.", "5")
+    :convert(tonumber)
   return parser:parse()
 end
 

@@ -21,24 +21,6 @@ local function tree(opts)
 end
 ]]
 
--- The supervisor of the commands with `marker`, and the spawner above it.
-local function engine_processes(marker)
-  local found, seen = {}, {}
-  local function look(pid)
-    local name = support.read("/proc/" .. pid .. "/comm") or ""
-    local parent = (support.read("/proc/" .. pid .. "/stat") or ""):match("%) %a (%d+)")
-    if name:match("^sbx%-") and not seen[pid] then
-      seen[pid] = true
-      found[#found + 1] = pid
-    end
-    if tonumber(parent or 0) > 1 and #found < 2 then look(tonumber(parent)) end
-  end
-  for _, pid in ipairs(support.pids(marker)) do
-    if #found < 2 then look(pid) end
-  end
-  return found
-end
-
 describe("the tree ends with its host", function()
   local dir, marker, host
 
@@ -181,7 +163,6 @@ describe("the engine's own processes", function()
     assert.is_truthy(support.appears(marker, 3))
   end
 
-
   local REPORT = [[
     local r, err, out = sbx.run(tree())
     print("result", r, err and err.kind, err and err.step, out and out.status,
@@ -193,7 +174,7 @@ describe("the engine's own processes", function()
 
   it("lost, the supervisor: the run is a sandbox error with the output so far", function()
     start(REPORT)
-    support.kill(assert(engine_processes(marker)[1]))
+    support.kill(assert(support.engine(marker)[1]))
     assert.is_truthy(host:says("end%."))
     assert.matches("result\tnil\tsandbox\tsupervisor\tfailed\t%d+\tup", host:output())
     assert.is_nil(host:output():match("failed\t0\t"))
@@ -212,7 +193,7 @@ describe("the engine's own processes", function()
       print("result", nothing, why and why.kind, out and out.exit_code)
       print("end.")
       host.pause()]])
-    local spawner = assert(engine_processes(marker)[2])
+    local spawner = assert(support.engine(marker)[2])
     support.kill(spawner)
     assert.is_truthy(support.wait_until(function() return not support.alive(spawner) end))
     support.write(dir .. "/go", "")
@@ -224,7 +205,7 @@ describe("the engine's own processes", function()
 
   it("lost, the spawner, and then the host", function()
     start("sbx.run(tree())")
-    support.kill(assert(engine_processes(marker)[2]))
+    support.kill(assert(support.engine(marker)[2]))
     support.sleep("0.2")
     host:kill("KILL")
     assert.is_true(support.gone(marker, 3))
@@ -232,7 +213,7 @@ describe("the engine's own processes", function()
 
   it("lost, all of them and the host", function()
     start("sbx.run(tree())")
-    for _, pid in ipairs(engine_processes(marker)) do support.kill(pid) end
+    for _, pid in ipairs(support.engine(marker)) do support.kill(pid) end
     host:kill("KILL")
     assert.is_true(support.gone(marker, 3))
   end)
@@ -241,7 +222,7 @@ describe("the engine's own processes", function()
     -- no forkers in this one: what nobody reaps would fill the table of processes
     start("sbx.run({ 'sh', '-c', stay .. ' group ' .. marker .. '; exec ' .. stay .. ' stubborn '"
           .. " .. marker, policy = policy, timeout_ms = 50000 })")
-    support.kill(assert(engine_processes(marker)[1]), "STOP")
+    support.kill(assert(support.engine(marker)[1]), "STOP")
     host:kill("KILL")
     assert.is_true(support.gone(marker, 5))
   end)
@@ -416,7 +397,7 @@ describe("two thousand runs", function()
       print("done.")
       host.pause()]], support.module("sbxhost"), stay, "workspace-write")
     local function count()
-      local spawner = assert(engine_processes(marker)[2])
+      local spawner = assert(support.engine(marker)[2])
       return #support.children(host.pid) + #support.children(spawner),
         support.open_files(host.pid) + support.open_files(spawner)
     end

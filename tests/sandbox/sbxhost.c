@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -158,6 +159,51 @@ static int host_in_thread(lua_State *L) {
   return 1;
 }
 
+static void *wait_for_ever(void *unused) {
+  for (;;) pause();
+  return unused;
+}
+
+static int host_threads(lua_State *L) {
+  pthread_t thread;
+  for (lua_Integer i = luaL_checkinteger(L, 1); i > 0; i--)
+    if (pthread_create(&thread, NULL, wait_for_ever, NULL) != 0) return luaL_error(L, "no thread");
+  return 0;
+}
+
+static void *reap_for_ever(void *unused) {
+  for (;;)
+    if (waitpid(-1, NULL, __WALL) < 0) usleep(500);
+  return unused;
+}
+
+/* A thread that takes every child's end from whoever waits for it, clones without a signal too. */
+static int host_reaper(lua_State *L) {
+  pthread_t thread;
+  return check(L, pthread_create(&thread, NULL, reap_for_ever, NULL) ? -1 : 0);
+}
+
+/* So many bytes, each page of them touched. */
+static int host_memory(lua_State *L) {
+  size_t size = (size_t)luaL_checkinteger(L, 1);
+  char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return check(L, -1);
+  for (size_t i = 0; i < size; i += 4096) at[i] = 1;
+  return 0;
+}
+
+/* Descriptors without close-on-exec, so many or as many as there may be: how many it got. */
+static int host_descriptors(lua_State *L) {
+  lua_Integer most = luaL_checkinteger(L, 1), count = 0;
+  while (count < most && open("/dev/null", O_RDWR) >= 0) count++;
+  lua_pushinteger(L, count);
+  return 1;
+}
+
+static int host_close(lua_State *L) {
+  return check(L, close((int)luaL_checkinteger(L, 1)));
+}
+
 static const luaL_Reg functions[] = {
     {"fork", host_fork},
     {"pause", host_pause},
@@ -178,6 +224,11 @@ static const luaL_Reg functions[] = {
     {"landlock", host_landlock},
     {"filter", host_filter},
     {"in_thread", host_in_thread},
+    {"threads", host_threads},
+    {"reaper", host_reaper},
+    {"memory", host_memory},
+    {"descriptors", host_descriptors},
+    {"close", host_close},
     {NULL, NULL},
 };
 

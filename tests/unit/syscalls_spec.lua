@@ -149,6 +149,8 @@ describe("the filter", function()
     assert.equal("EPERM", decide(shared, "prlimit64", 7))
     assert.equal("allow", decide(shared, "prlimit64", 0))
     assert.equal("allow", decide(none, "prlimit64", 7))
+    assert.equal("EPERM", decide(none, "prlimit64", 1))
+    assert.equal("EPERM", decide(none, "prlimit64", HIGH + 1))
   end)
 
   it("refuses a second listener, not a filter", function()
