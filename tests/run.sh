@@ -38,7 +38,7 @@ environment=(PATH="$stage/bin":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin
   HOME="$stage/home" TMPDIR="$stage/tmp" SBX_PREFIX="$stage/prefix" SBX_SOURCE="$stage/source"
   SBX_REPORT="$report" SBX_TIER="$tier")
 for name in SBX_SANITIZED ASAN_OPTIONS UBSAN_OPTIONS GCOV_ERROR_FILE \
-  SBX_FAULTS SBX_FAULTS_CELL SBX_FAULTS_JOBS; do
+  SBX_FAULTS SBX_FAULTS_CELL SBX_FAULTS_SCENE SBX_FAULTS_JOBS; do
   [ -z "${!name:-}" ] || environment+=("$name=${!name}")
 done
 status=0

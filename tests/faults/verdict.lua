@@ -21,7 +21,7 @@ end
 -- need, or with a way to end the tree that needs no PID namespace. Each refusal stands in all.
 local function is_next_set(words)
   for _, word in ipairs(words) do
-    local of_tree = word:match("^%l+:own$") or word:match("^pid:host$") or word:match("^kill_tree=")
+    local of_tree = word:match("^%l+:%l+$") or word:match("^CapBnd:") or word:match("^kill_tree=")
       or word:match("^child_of_init=")
     if not of_tree then return false end
   end
@@ -93,7 +93,9 @@ local function leaks(report, recording)
   if report.children ~= recording.children then
     list[#list + 1] = "children " .. tostring(report.children)
   end
-  if state_of(report) ~= state_of(report, recording) then list[#list + 1] = "left: " .. tostring(report.state) end
+  if state_of(report) ~= state_of(report, recording) then
+    list[#list + 1] = "left: " .. tostring(report.state)
+  end
   for _, line in ipairs(report.trouble) do
     if line:match("^left") then list[#list + 1] = line end
   end
