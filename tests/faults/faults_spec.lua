@@ -4,14 +4,14 @@
 --   SBX_FAULTS=all                  every call, every errno, cold and warm; prints the table
 --   SBX_FAULTS_SCENE="TIER KIND"    one scene of those
 --   SBX_FAULTS_CELL="TIER KIND force ROLE CALL N ERRNO"   one cell, with all that was said
---   SBX_FAULTS_JOBS                 how many at a time (2)
+--   SBX_FAULTS_JOBS                 how many at a time (3)
 local cells = require "tests.faults.cells"
 local matrix = require "tests.faults.matrix"
 local sbx = require "sbx"
 
 local whole = os.getenv("SBX_FAULTS") == "all"
 local only = os.getenv("SBX_FAULTS_CELL")
-local jobs = tonumber(os.getenv("SBX_FAULTS_JOBS")) or 2
+local jobs = tonumber(os.getenv("SBX_FAULTS_JOBS")) or 3
 
 local function tiers()
   local list = { "none" }
