@@ -79,8 +79,12 @@ end
 
 -- Asked only when a script wants more: a probe starts processes, these two questions don't.
 local lazy_probe = {
-  __index = function(_, name)
-    if name == "landlock_abi" then return core.landlock_abi() end
+  __index = function(answers, name)
+    if name == "landlock_abi" then
+      -- asked once for a plan: parts of it that rest on different answers could hold nothing
+      answers.landlock_abi = core.landlock_abi()
+      return answers.landlock_abi
+    end
     if name == "cgroup" then
       if cgroup == nil then cgroup = core.cgroup() or false end -- made and removed to find out
       return cgroup or nil

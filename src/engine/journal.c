@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -203,7 +204,8 @@ static int share(int journal, int file, int held, const char *name) {
 /* Nobody whose directory it isn't can make it there, now or after a chmod(2) of his own. */
 static bool is_out_of_reach(int directory) {
   struct stat st;
-  if (errno == EROFS) return true;
+  struct statvfs of;
+  if (errno == EROFS) return fstatvfs(directory, &of) == 0 && of.f_flag & ST_RDONLY;
   return (errno == EACCES || errno == EPERM) && fstat(directory, &st) == 0 &&
          st.st_uid != geteuid();
 }

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "engine/broker.h"
@@ -30,6 +31,8 @@
 #define SWEEP_MS 10000
 /* Between two rounds over a tree that keeps forking. */
 #define ROUND_NS 500000
+/* How often that the command has started is told, a millisecond apart, where memory is short. */
+#define SEND_TIMES 20
 /* An init that waits for an answer of its host no longer than this past the host's own bound. */
 #define LINGER_MARGIN_MS 2000
 
@@ -88,7 +91,11 @@ static void send_started(const struct supervisor *s) {
     cmsg->cmsg_len = CMSG_LEN(sizeof cred);
     memcpy(CMSG_DATA(cmsg), &cred, sizeof cred);
   }
-  sendmsg(s->launch->control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
+  /* Without it the host takes the command for one that never ran, and may run it again. */
+  const struct timespec pause = {0, 1000000};
+  for (int i = 0;
+       sendmsg(s->launch->control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && i < SEND_TIMES; i++)
+    nanosleep(&pause, NULL);
 }
 
 /* While the groups are still there. */

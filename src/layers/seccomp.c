@@ -1,6 +1,7 @@
 #include "layers/seccomp.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <seccomp.h>
 #include <stdlib.h>
@@ -91,6 +92,18 @@ int sbx_filter_refuse(struct sbx_filter *filter, const char *name, int number, i
   return rc == -EEXIST ? 0 : -rc; /* an identical rule twice is one rule */
 }
 
+/* libseccomp doesn't see that it wrote less than the whole: a jump of what is left then leads out
+ * of it. The kernel would refuse it too, but only at each start. */
+static bool is_whole(const struct sock_filter *program, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const struct sock_filter *at = &program[i];
+    size_t room = count - i - 1;
+    if (BPF_CLASS(at->code) != BPF_JMP) continue;
+    if (BPF_OP(at->code) == BPF_JA ? at->k >= room : at->jt >= room || at->jf >= room) return false;
+  }
+  return BPF_CLASS(program[count - 1].code) == BPF_RET;
+}
+
 /* libseccomp 2.5 exports to a descriptor only; a memfd is read back at its exact size. */
 static struct sock_filter *read_program(int fd, size_t *count) {
   off_t size = lseek(fd, 0, SEEK_END);
@@ -101,6 +114,11 @@ static struct sock_filter *read_program(int fd, size_t *count) {
     return NULL;
   }
   *count = (size_t)size / sizeof *program;
+  if (program && !is_whole(program, *count)) {
+    free(program);
+    errno = EIO;
+    return NULL;
+  }
   return program;
 }
 

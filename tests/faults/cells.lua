@@ -46,7 +46,7 @@ find . -mindepth 1 ! -path './run/sbxlua*' -printf '%P %y\n' | sort
 ls /run/sbxlua /dev/shm/sbxlua-* /var/tmp/sbxlua-* run/sbxlua 2>/dev/null | grep "^$pid[.]"
 md5sum </proc/self/mountinfo
 for made in $(find /sys/fs/cgroup -maxdepth 4 -type d -name 'sbx.*' 2>/dev/null); do
-  [ -d /proc/"${made##*.}" ] || echo "$made"
+  [ -d /proc/"${made##*.}" ] || { echo "$made"; rmdir "$made"; }
 done
 true]]
 
@@ -170,7 +170,7 @@ end
 
 -- Of the places where a role makes the same call in a phase, so many in the short form: the host
 -- reads its modules and looks at paths in many.
-local MOST = 4
+local MOST = 2
 
 local function thinned(places)
   local groups, order, kept = {}, {}, {}
@@ -199,19 +199,18 @@ local function all_but_first(list)
 end
 
 --- The cells of a recording. Short: places once, with the first errno. Whole: every call with
---- its first errno, and the first and last of each place with all of them.
+--- its first errno, and one of each place with all of them.
 function M.of(recording, whole, phases)
   local cells, unknown = {}, {}
   local places = by_place(recording.calls)
   for _, place in ipairs(whole and places or thinned(places)) do
-    local first, last = place[1], place[#place]
+    local first = place[1]
     local list = errnos.of(first)
     if not list then
       unknown[first.name] = true
     elseif #list > 0 and phases[first.phase] then
       for _, call in ipairs(whole and place or { first }) do add(cells, call, { list[1] }) end
       if whole then add(cells, first, all_but_first(list)) end
-      if whole and last ~= first then add(cells, last, all_but_first(list)) end
     end
   end
   return cells, unknown

@@ -63,7 +63,7 @@ M.calls = {
   ptrace = words "EPERM ESRCH",
   read = words "EIO EINTR EAGAIN short", readlink = words "EACCES EIO ENOENT ENOMEM EINVAL",
   readlinkat = words "EACCES EIO ENOENT ENOMEM EINVAL", recvfrom = words "ENOMEM EINTR ECONNRESET",
-  recvmsg = words "ENOMEM EINTR ECONNRESET", rt_sigaction = words "EINVAL",
+  recvmsg = words "ENOMEM EINTR ECONNRESET",
   renameat2 = MAKE, rmdir = words "EBUSY EACCES ENOENT ENOTEMPTY EPERM EROFS ENOMEM",
   rt_sigprocmask = words "EINVAL", rt_sigtimedwait = words "EINTR EAGAIN",
   sched_getscheduler = words "ESRCH EINVAL", sched_getaffinity = words "ESRCH EINVAL",
@@ -99,9 +99,16 @@ for _, name in ipairs(words [[exit exit_group getegid geteuid getgid getpgid get
   M.never[name] = true
 end
 
+-- rt_sigaction(2) fails only for a number that is no signal's or that nobody may catch.
+M.never.rt_sigaction = true
+
+-- Only a host may have somebody in it who reaps its children.
+local OF_HOST = { wait4 = true, waitid = true }
+
 --- What the call may fail with; nil for one that nobody has written an entry for.
 function M.of(call)
   if M.never[call.name] then return {} end
+  if OF_HOST[call.name] and call.role ~= "host" then return { "EINTR" } end
   return call.text == "" and M.of_descriptor[call.name]
     or call.phase == "transform" and M.of_plan[call.name] or M.calls[call.name]
 end

@@ -2,15 +2,16 @@
 -- ran, or in a sandbox that is whole all the same; and nothing is left. What the steps are comes
 -- from a recording. In the environment:
 --   SBX_FAULTS=all                  every call, every errno, cold and warm; prints the table
+--   SBX_FAULTS_SCENE="TIER KIND"    one scene of those
 --   SBX_FAULTS_CELL="TIER KIND force ROLE CALL N ERRNO"   one cell, with all that was said
---   SBX_FAULTS_JOBS                 how many at a time (2)
+--   SBX_FAULTS_JOBS                 how many at a time (3)
 local cells = require "tests.faults.cells"
 local matrix = require "tests.faults.matrix"
 local sbx = require "sbx"
 
 local whole = os.getenv("SBX_FAULTS") == "all"
 local only = os.getenv("SBX_FAULTS_CELL")
-local jobs = tonumber(os.getenv("SBX_FAULTS_JOBS")) or 2
+local jobs = tonumber(os.getenv("SBX_FAULTS_JOBS")) or 3
 
 local function tiers()
   local list = { "none" }
@@ -18,21 +19,25 @@ local function tiers()
   return list
 end
 
--- In a part of the cells cold only, and with the policy that uses more only where that has most.
+-- A "+" uses more layers, and stands for the plain one where only a part of the cells runs.
+local PART = { contained = { "contained+ cold" }, landlock = { "landlock cold" },
+               none = { "none cold" } }
+local WHOLE = {
+  contained = { "contained cold", "contained ahead", "contained warm", "contained+ cold",
+                "contained+ warm", "contained@ cold", "auto cold" },
+  landlock = { "landlock cold", "landlock ahead", "landlock warm", "landlock+ cold",
+               "landlock+ warm" },
+  none = { "none cold", "none ahead", "none warm" },
+}
+
 local function scenes()
-  local list = {}
+  local list, wanted = {}, os.getenv("SBX_FAULTS_SCENE")
   for _, tier in ipairs(tiers()) do
-    for _, kind in ipairs(whole and { "cold", "ahead", "warm" } or { "cold" }) do
-      list[#list + 1] = { tier = tier, kind = kind }
-      if tier == "contained" or tier == "landlock" and whole then
-        list[#list + 1] = { tier = tier .. "+", kind = kind }
-      end
-      if tier == "contained" and whole then
-        list[#list + 1] = { tier = "contained@", kind = kind }
-      end
+    for _, name in ipairs((whole and WHOLE or PART)[tier]) do
+      local own, kind = name:match("^(%S+) (%S+)$")
+      if not wanted or wanted == name then list[#list + 1] = { tier = own, kind = kind } end
     end
   end
-  if whole then list[#list + 1] = { tier = "auto", kind = "cold" } end
   return list
 end
 

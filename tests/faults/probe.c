@@ -41,6 +41,7 @@ static int try_directory(const char *path, const char *inner) {
   if (!made && errno != EEXIST) return -1;
   snprintf(name, sizeof name, "%s/%s", path, inner);
   int rc = mkdir(name, 0755), code = errno;
+  if (rc < 0 && code == EEXIST) rc = 0; /* of one that was killed on its way */
   if (rc == 0) rmdir(name);
   if (made) rmdir(path);
   errno = code;
