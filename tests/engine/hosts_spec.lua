@@ -144,6 +144,7 @@ describe("a host", function()
     assert.is_true(tonumber(refused) >= 3, host:output())
     -- supervisors made ahead hold two each
     assert.is_true(tonumber(lost) <= 12, host:output())
-    assert.equal("kept\n", support.read(dir .. "/.git/config"))
+    local kept = support.read(dir .. "/.git/config") == "kept\n"
+    assert.is_true(kept or support.tier() ~= "contained") -- the landlock tier declares it missing
   end)
 end)
