@@ -11,6 +11,7 @@
 #include "engine/view.h"
 #include "layers/capabilities.h"
 #include "layers/descriptors.h"
+#include "layers/group.h"
 #include "layers/mounts.h"
 #include "layers/namespaces.h"
 
@@ -119,9 +120,17 @@ static int step_subreaper(struct sbx_setup *s) {
   return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 }
 
+/* While it can still be written: with a mount namespace of its own all is read-only soon. */
+static int step_cgroup_parent(struct sbx_setup *s) {
+  if (layers_of(s)->kill != SBX_KILL_CGROUP) return 0;
+  bool detached = layers_of(s)->namespaces & SBX_NS_MOUNT;
+  s->cgroup_parent = sbx_group_open_parent(s->launch->cgroup, detached);
+  return s->cgroup_parent < 0 ? -1 : 0;
+}
+
 static int step_cgroup(struct sbx_setup *s) {
   if (layers_of(s)->kill != SBX_KILL_CGROUP) return 0;
-  return sbx_cgroup_make(&s->cgroup, s->launch->cgroup, getpid());
+  return sbx_cgroup_make(&s->cgroup, s->cgroup_parent, getpid());
 }
 
 /* Before the files of this process are root's. */
@@ -159,6 +168,7 @@ static const struct step early_steps[] = {
     {"user_namespace", step_user_namespace},
     {"mounts_private", step_mounts_private},
     {"proc", step_proc},
+    {"cgroup", step_cgroup_parent},
     {"mounts", step_mounts_ahead},
     {"usage", step_usage},
     {"loopback", step_loopback},

@@ -15,6 +15,7 @@ struct sbx_setup {
   uid_t uid; /* of the host, for the id maps */
   gid_t gid;
   struct sbx_cgroup cgroup;
+  int cgroup_parent;
   struct sbx_view view;
   struct sbx_groups groups;
   struct sbx_meter meter;

@@ -18,6 +18,7 @@
 #include "engine/tree.h"
 #include "layers/cgroup.h"
 #include "layers/descriptors.h"
+#include "layers/group.h"
 
 #define SOCKET 3
 #define LEASE 4
@@ -65,7 +66,8 @@ static int remember(struct spawner *spawner, pid_t pid, const char *cgroup) {
 static void clean_after(struct spawner *spawner, const struct supervised *dead, int status) {
   struct sbx_cgroup cgroup;
   if (WIFEXITED(status)) return;
-  if (dead->cgroup && sbx_cgroup_make(&cgroup, dead->cgroup, dead->pid) == 0) {
+  int parent = dead->cgroup ? sbx_group_open_parent(dead->cgroup, false) : -1;
+  if (sbx_cgroup_make(&cgroup, parent, dead->pid) == 0) {
     sbx_cgroup_kill(&cgroup);
     sbx_cgroup_remove(&cgroup);
   }

@@ -21,11 +21,11 @@ static int open_files(struct sbx_cgroup *cgroup) {
   return cgroup->procs < 0 || cgroup->kill < 0 ? -1 : 0;
 }
 
-int sbx_cgroup_make(struct sbx_cgroup *cgroup, const char *parent, pid_t pid) {
+int sbx_cgroup_make(struct sbx_cgroup *cgroup, int parent, pid_t pid) {
   *cgroup = SBX_CGROUP_NONE;
   snprintf(cgroup->name, sizeof cgroup->name, "sbx.%d", (int)pid);
-  cgroup->parent = sbx_fd_high(open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (cgroup->parent < 0) return -1;
+  cgroup->parent = parent;
+  if (parent < 0) return -1;
   if (mkdirat(cgroup->parent, cgroup->name, 0755) < 0 && errno != EEXIST) {
     sbx_fd_close(&cgroup->parent);
     return -1;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "layers/cgroup.h"
+#include "layers/group.h"
 
 /* The path behind "0::" in proc_pid_cgroup(5). */
 static bool own_path(char *path, size_t size) {
@@ -59,7 +60,7 @@ bool sbx_cgroup_find(char *path, size_t size) {
   char own[4096];
   struct sbx_cgroup cgroup;
   if (!own_path(own, sizeof own) || !find_directory(path, size, own)) return false;
-  if (sbx_cgroup_make(&cgroup, path, getpid()) < 0) return false;
+  if (sbx_cgroup_make(&cgroup, sbx_group_open_parent(path, false), getpid()) < 0) return false;
   sbx_cgroup_remove(&cgroup);
   return true;
 }

@@ -74,9 +74,6 @@ local ALL = { name = "is killed with its spawner and supervisor",
   host:kill("KILL")
 end }
 
--- Behind read-only mounts no group can be made: the contained tier has no tree to end by it.
-local TIERS = { cgroup = "landlock" }
-
 -- The cgroup of the commands with `marker`, while they live.
 local function cgroup_of(marker)
   local exec = sbx.transform({ "true", policy = "read-only" })
@@ -112,7 +109,7 @@ for _, way in ipairs(ways.LIST) do
       if not ways.has(way) then pending("no " .. way .. " for this user here") end
       local mounts = support.read("/proc/self/mountinfo")
       support.shell("mkdir %s/work", dir)
-      host = support.host_with(ways.environment(dir, way, TIERS[way]), dir, PRELUDE .. fate.code,
+      host = support.host_with(ways.environment(dir, way), dir, PRELUDE .. fate.code,
                                support.module("sbxhost"), stay)
       assert.is_truthy(host:says("up%."), host:output())
       assert.is_truthy(support.appears(marker, 14), host:output())
