@@ -142,6 +142,10 @@ bool sbx_engine_confirm(sbx_engine *engine) {
   return false;
 }
 
+void sbx_engine_forsake(sbx_engine *engine) {
+  if (engine->helper) let_go(engine);
+}
+
 /* ---- handing a request over ---- */
 
 struct message {

@@ -17,6 +17,9 @@ int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
  * the answer takes time; until then the command is held back. When not, that spawner is let go. */
 bool sbx_engine_confirm(sbx_engine *engine);
 
+/* The spawner may be what hangs: the next command starts another. */
+void sbx_engine_forsake(sbx_engine *engine);
+
 /* Has a supervisor made for the next command like this one. */
 void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers, const sbx_plan *ahead,
                         const sbx_plan *inside);

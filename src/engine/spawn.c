@@ -146,8 +146,9 @@ static void name_stage(const struct sbx_job *job, char *stage, size_t size) {
   if (read_line(path, "", line, sizeof line)) snprintf(stage, size, "%.20s", line);
 }
 
-static int timed_out(const struct sbx_job *job, struct sbx_error *err) {
+static int timed_out(struct sbx_job *job, struct sbx_error *err) {
   char stage[32], detail[64];
+  job->stuck = true;
   name_stage(job, stage, sizeof stage);
   snprintf(detail, sizeof detail, "the step that hung is %s", stage);
   return sbx_fail(err, SBX_ERROR_SANDBOX, "setup_timeout", ETIMEDOUT, detail);
@@ -229,6 +230,7 @@ static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct
   bool ahead = job->pidfd >= 0;
   sbx_engine_prepare(engine, &layers, sandbox->ahead, inside_of(job, sandbox));
   rc = await_start(job, request, sandbox->layers.namespaces, err);
+  if (rc < 0 && job->stuck) sbx_engine_forsake(engine);
   if (rc < 0 && job->lost && ahead) return OUTDATED;
   return rc < 0 ? REFUSED : STARTED;
 }
