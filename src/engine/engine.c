@@ -188,23 +188,24 @@ static int send_message(int socket, const struct message *message) {
 
 /* To a supervisor that stands ready: the shortest way. */
 static bool deliver_warm(sbx_engine *engine, const struct message *message,
-                         const struct sbx_layers *layers, int *pidfd) {
+                         const struct sbx_layers *layers, struct sbx_taker *taker) {
   sbx_warm_collect(&engine->warm, engine->socket);
   struct sbx_spare *spare = sbx_warm_find(&engine->warm, engine->socket, layers);
   bool sent = spare && send_message(spare->socket, message) == 0;
   if (sent) {
-    *pidfd = spare->pidfd;
-    spare->pidfd = -1;
+    *taker = (struct sbx_taker){spare->pidfd, spare->socket};
+    *spare = SBX_SPARE_NONE;
   }
   if (spare) sbx_spare_close(spare);
   return sent;
 }
 
 static int deliver(sbx_engine *engine, const struct message *message,
-                   const struct sbx_layers *layers, int *pidfd, struct sbx_error *err) {
+                   const struct sbx_layers *layers, struct sbx_taker *taker,
+                   struct sbx_error *err) {
   for (int attempt = 0; attempt < 2; attempt++) {
     if (ready(engine, err) < 0) return -1;
-    if (deliver_warm(engine, message, layers, pidfd)) return 0;
+    if (deliver_warm(engine, message, layers, taker)) return 0;
     if (send_message(engine->socket, message) == 0) return 0;
     if (errno != EPIPE && errno != ECONNRESET) break;
     let_go(engine); /* it was killed: once more, with another */
@@ -213,7 +214,8 @@ static int deliver(sbx_engine *engine, const struct message *message,
 }
 
 static int post(sbx_engine *engine, const sbx_sandbox *sandbox, const struct sbx_wire_head *head,
-                const char *blob, const int fds[4], int *pidfd, struct sbx_error *err) {
+                const char *blob, const int fds[4], struct sbx_taker *taker,
+                struct sbx_error *err) {
   struct sbx_wire_head sent = *head;
   int list[SBX_WIRE_FDS] = {fds[0], fds[1], fds[2]}, file = -1;
   size_t count = 3;
@@ -226,7 +228,7 @@ static int post(sbx_engine *engine, const sbx_sandbox *sandbox, const struct sbx
   struct message message = {.iov = {{&sent, sizeof sent}, {(void *)blob, head->blob_size}}};
   message.msg = (struct msghdr){.msg_iov = message.iov, .msg_iovlen = file < 0 ? 2 : 1};
   add_descriptors(&message, list, count);
-  int rc = deliver(engine, &message, &head->layers, pidfd, err);
+  int rc = deliver(engine, &message, &head->layers, taker, err);
   sbx_fd_close(&file);
   return rc;
 }
@@ -263,10 +265,10 @@ static int fork_here(const sbx_engine *engine, const sbx_sandbox *sandbox,
 }
 
 int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
-                    const struct sbx_wire_head *head, char *blob, const int fds[4], int *pidfd,
-                    struct sbx_error *err) {
-  if (!engine->helper) return fork_here(engine, sandbox, head, blob, fds, pidfd, err);
-  return post(engine, sandbox, head, blob, fds, pidfd, err);
+                    const struct sbx_wire_head *head, char *blob, const int fds[4],
+                    struct sbx_taker *taker, struct sbx_error *err) {
+  if (!engine->helper) return fork_here(engine, sandbox, head, blob, fds, &taker->pidfd, err);
+  return post(engine, sandbox, head, blob, fds, taker, err);
 }
 
 int sbx_engine_hold(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_hold *hold,

@@ -6,12 +6,17 @@
 #include "engine/placeholders.h"
 #include "engine/wire.h"
 
-/* Hands a request over. fds: control, stdout, stderr, stdin or -1; all stay the caller's. *pidfd
- * becomes that of the supervisor where it is known at once, else a report brings it. 0, or -1 and
- * err. */
+/* Who has a request: a pidfd of the supervisor where it is known at once, else a report brings it;
+ * where it was made ahead, the socket that took the request in. */
+struct sbx_taker {
+  int pidfd, socket; /* -1: none */
+};
+
+/* Hands a request over. fds: control, stdout, stderr, stdin or -1; all stay the caller's. 0, or -1
+ * and err. */
 int sbx_engine_send(sbx_engine *engine, const sbx_sandbox *sandbox,
-                    const struct sbx_wire_head *head, char *blob, const int fds[4], int *pidfd,
-                    struct sbx_error *err);
+                    const struct sbx_wire_head *head, char *blob, const int fds[4],
+                    struct sbx_taker *taker, struct sbx_error *err);
 
 /* Whether who was sent to is no freer than this host. Asked after the request is on its way, since
  * the answer takes time; until then the command is held back. When not, that spawner is let go. */

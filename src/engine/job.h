@@ -37,7 +37,7 @@ struct sbx_job {
   int64_t last_ns;         /* of output */
   int64_t until_ns;        /* when the supervisor itself is overdue */
   bool exited, done, lost; /* what the supervisor said, or that it can't any more */
-  bool stuck; /* it was not started in time */
+  bool stuck;              /* it was not started in time */
   bool finishing;          /* it was told to end what is left */
   bool idle, gone;
   bool stopped;        /* it was told to end for what is counted here */

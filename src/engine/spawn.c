@@ -154,10 +154,11 @@ static int timed_out(struct sbx_job *job, struct sbx_error *err) {
   return sbx_fail(err, SBX_ERROR_SANDBOX, "setup_timeout", ETIMEDOUT, detail);
 }
 
-/* One that was made ahead says nothing of why it could not be: another is made at once. */
+/* One that was made ahead says nothing of why it could not be; where it never read the request,
+ * another is made at once. */
 static int lost(struct sbx_job *job, struct sbx_error *err) {
   job->lost = true;
-  return sbx_fail(err, SBX_ERROR_SANDBOX, "supervisor", 0, "lost before execve");
+  return sbx_fail(err, SBX_ERROR_SANDBOX, "supervisor", 0, "lost at the start");
 }
 
 /* 0 once execve has succeeded. */
@@ -194,7 +195,7 @@ static const sbx_plan *inside_of(const struct sbx_job *job, const sbx_sandbox *s
 static int send_request(sbx_engine *engine, const sbx_sandbox *sandbox,
                         const struct sbx_layers *layers, struct sbx_job *job,
                         const struct ends *ends, const struct sbx_request *request,
-                        struct sbx_error *err) {
+                        struct sbx_taker *taker, struct sbx_error *err) {
   struct sbx_wire_head head;
   char *blob = sbx_launch_pack(sandbox, layers, inside_of(job, sandbox), request, &head, err);
   if (!blob) return -1;
@@ -202,16 +203,30 @@ static int send_request(sbx_engine *engine, const sbx_sandbox *sandbox,
   head.kill_grace_ms = request->kill_grace_ms;
   head.linger_ms = request->drain_ms * SBX_DRAIN_TIMES;
   const int fds[4] = {ends->control, ends->out, ends->err, ends->in};
-  int rc = sbx_engine_send(engine, sandbox, &head, blob, fds, &job->pidfd, err);
+  int rc = sbx_engine_send(engine, sandbox, &head, blob, fds, taker, err);
+  job->pidfd = taker->pidfd;
   free(blob);
   return rc;
 }
 
 enum attempt { STARTED, REFUSED, OUTDATED };
 
+/* Nothing else proves that the command can't have run: what a socket is closed with unread is told
+ * to the other side (unix(7), ECONNRESET). */
+static bool was_never_read(int socket) {
+  char byte;
+  return socket >= 0 && recv(socket, &byte, 1, MSG_DONTWAIT) < 0 && errno == ECONNRESET;
+}
+
+static enum attempt failed_start(sbx_engine *engine, const struct sbx_job *job, int socket) {
+  if (job->stuck) sbx_engine_forsake(engine);
+  return job->lost && was_never_read(socket) ? OUTDATED : REFUSED;
+}
+
 static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job *job,
                           const struct sbx_request *request, struct sbx_error *err) {
   struct ends ends = {-1, -1, -1, -1};
+  struct sbx_taker taker = {-1, -1};
   struct sbx_layers layers = sandbox->layers;
   job->sent_ns = sbx_now();
   int rc = open_all(job, &ends, request);
@@ -221,18 +236,21 @@ static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct
     rc = sbx_engine_hold(engine, sandbox, &job->hold, err);
   if (rc == 0) {
     sbx_layers_measure(&layers, inside_of(job, sandbox));
-    rc = send_request(engine, sandbox, &layers, job, &ends, request, err);
+    rc = send_request(engine, sandbox, &layers, job, &ends, request, &taker, err);
   }
   close_ends(&ends);
   if (rc < 0) return REFUSED;
-  if (!sbx_engine_confirm(engine)) return OUTDATED;
-  send_go(job);
-  bool ahead = job->pidfd >= 0;
-  sbx_engine_prepare(engine, &layers, sandbox->ahead, inside_of(job, sandbox));
-  rc = await_start(job, request, sandbox->layers.namespaces, err);
-  if (rc < 0 && job->stuck) sbx_engine_forsake(engine);
-  if (rc < 0 && job->lost && ahead) return OUTDATED;
-  return rc < 0 ? REFUSED : STARTED;
+  enum attempt outcome = STARTED;
+  if (sbx_engine_confirm(engine)) {
+    send_go(job);
+    sbx_engine_prepare(engine, &layers, sandbox->ahead, inside_of(job, sandbox));
+    if (await_start(job, request, sandbox->layers.namespaces, err) < 0)
+      outcome = failed_start(engine, job, taker.socket);
+  } else {
+    outcome = OUTDATED; /* without a word to go on */
+  }
+  sbx_fd_close(&taker.socket);
+  return outcome;
 }
 
 /* A directory is a way around all mounts, a socket without a peer a way to whom it likes; pairs of

@@ -57,6 +57,9 @@ struct supervisor {
   const char *detail;       /* the path of what failed or was taken away */
 };
 
+static bool kill_tree(struct supervisor *s);
+static _Noreturn void abandon(struct supervisor *s);
+
 /* ---- reports ---- */
 
 static void send_report(const struct supervisor *s, const struct sbx_report *report) {
@@ -73,9 +76,13 @@ static _Noreturn void fail(struct supervisor *s, const char *step, int code, boo
   _exit(125);
 }
 
+static bool is_of_the_moment(int code) {
+  return code == ENOMEM || code == ENOBUFS || code == EAGAIN || code == EINTR;
+}
+
 /* The command's pid as the host sees it: the kernel translates the pid in the credentials, and
  * lets the owner of the PID namespace name one of its processes (unix(7), SCM_CREDENTIALS). */
-static void send_started(const struct supervisor *s) {
+static void send_started(struct supervisor *s) {
   struct sbx_report report = {
       .type = SBX_REPORT_STARTED, .pid = s->command, .started_ns = s->started_ns};
   struct ucred cred = {s->command, getuid(), getgid()};
@@ -91,11 +98,12 @@ static void send_started(const struct supervisor *s) {
     cmsg->cmsg_len = CMSG_LEN(sizeof cred);
     memcpy(CMSG_DATA(cmsg), &cred, sizeof cred);
   }
-  /* Without it the host takes the command for one that never ran, and may run it again. */
+  /* Without it the host knows nothing of the command: it must not go on. */
   const struct timespec pause = {0, 1000000};
-  for (int i = 0;
-       sendmsg(s->launch->control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && i < SEND_TIMES; i++)
+  for (int i = 0; sendmsg(s->launch->control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0; i++) {
+    if (i == SEND_TIMES || !is_of_the_moment(errno)) abandon(s);
     nanosleep(&pause, NULL);
+  }
 }
 
 /* While the groups are still there. */
@@ -121,8 +129,6 @@ static void send_end(const struct supervisor *s, enum sbx_report_type type, bool
 }
 
 /* ---- the command ---- */
-
-static _Noreturn void abandon(struct supervisor *s);
 
 static void set_up(struct supervisor *s, int (*some)(struct sbx_setup *setup)) {
   if (some(&s->setup) == 0) return;
@@ -164,8 +170,11 @@ static void check_watch(struct supervisor *s) {
 
 /* Without it the command's calls would wait for ever. */
 static void take_listener(struct supervisor *s, int pair[2]) {
-  if (s->layers->on_behalf && sbx_broker_open(&s->broker, pair[0], s->launch->inside) < 0)
-    abandon(s);
+  if (!s->layers->on_behalf) return;
+  if (sbx_broker_open(&s->broker, pair[0], s->launch->inside) == 0) return;
+  int code = errno;
+  kill_tree(s);
+  fail(s, "seccomp", code, true);
 }
 
 static void start_command(struct supervisor *s) {
@@ -396,6 +405,7 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
   for (;;) {
     reap(&s);
     if (s.ended && !s.others) finish(&s);
+    if (!s.others) abandon(&s); /* no child, and the command's end was never told */
     if (s.ended && !s.concluded) conclude(&s);
     if (s.ended && s.reason == SBX_REASON_BOUND) finish(&s);
     if (s.ended && !s.told && s.reason == SBX_REASON_EXIT) tell_exit(&s);
