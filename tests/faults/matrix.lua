@@ -74,21 +74,18 @@ function M.run(bench, scene, whole)
 end
 
 --- One cell, with everything that was said.
+---@param words string  "force ROLE CALL N ERRNO"
 function M.repeat_cell(bench, scene, words)
   local recording = cells.record(bench, scene)
-  local list = cells.of(recording, true, WHOLE)
-  for _, cell in ipairs(list) do
-    if cells.words(cell) == words then
-      cells.run(bench, scene, { cell }, function(_, report)
-        local wrong, leaked = verdict.of(report, cell.call, recording)
-        print(("%s: %s\n%s\nsaid %s\nleaks %s\nverdict %s"):format(words,
-          verdict.word(report, recording), report.outcome and report.outcome.text or "",
-          table.concat(report.said, "\n"), table.concat(leaked, "\n"), wrong or "as it should be"))
-      end)
-      return
-    end
-  end
-  error("the recording has no cell " .. words, 0)
+  local role, name, nth, errno = words:match("^force (%S+) (%S+) (%d+) (%S+)$")
+  local cell = { call = { role = role, name = name, nth = tonumber(nth) }, errno = errno }
+  cells.run(bench, scene, { cell }, function(_, report)
+    if not report.forced then error(words .. ": that call was not made this time", 0) end
+    local wrong, leaked = verdict.of(report, report.forced, recording)
+    print(("%s: %s\n%s\nsaid %s\nleaks %s\nverdict %s"):format(words,
+      verdict.word(report, recording), report.outcome and report.outcome.text or "",
+      table.concat(report.said, "\n"), table.concat(leaked, "\n"), wrong or "as it should be"))
+  end)
 end
 
 ---------------------------------------------------------------------------------------------------

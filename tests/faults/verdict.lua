@@ -36,11 +36,14 @@ end
 -- Kinds for what the plan is made from: a script, a policy or a directory that can't be read.
 local OF_PLAN = { policy = true, invalid_input = true }
 
--- The supervisor may be lost, or its word, in the moment after execve (interface.md, "sandbox").
+-- The supervisor may be lost, or its word, in the moment after execve, and what is protected may be
+-- lost during the run (interface.md, "sandbox").
 local function refusal_of(outcome, call)
   if outcome.kind == "sandbox" or outcome.kind == "spawn" then
     if outcome.step == "" then return "no step" end
-    if outcome.ran and outcome.step ~= "supervisor" then return "the command ran" end
+    local in_run = outcome.step == "supervisor"
+      or outcome.step == "protect" and call.phase == "run"
+    if outcome.ran and not in_run then return "the command ran" end
     return nil
   end
   if OF_PLAN[outcome.kind] and call.phase == "transform" then return nil end
