@@ -18,6 +18,11 @@ static bool is_number(char *line) {
   return strncmp(line, "max", 3) != 0;
 }
 
+/* What nobody has set is a number here, too: the greatest count of pages, in bytes. */
+static bool is_bytes(char *line) {
+  return is_number(line) && strtoull(line, NULL, 10) < 1ULL << 62;
+}
+
 /* A list of processors or nodes; an empty one is that of the parent. */
 static bool is_list(char *line) {
   return line[strspn(line, " \n")] != 0;
@@ -61,7 +66,7 @@ static bool has_hugetlb_bound(const char *path) {
   const struct dirent *entry;
   errno = 0;
   while (!bounded && (entry = readdir(list))) {
-    bounded = is_hugetlb(entry->d_name) && has_bound(path, entry->d_name, is_number);
+    bounded = is_hugetlb(entry->d_name) && has_bound(path, entry->d_name, is_bytes);
     errno = 0; /* that of readdir alone */
   }
   bounded = bounded || errno != 0;

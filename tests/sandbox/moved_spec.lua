@@ -73,3 +73,47 @@ describe("a host that was moved into a cgroup", function()
     end)
   end
 end)
+
+-- A controller that this machine's groups of version 2 have, whichever.
+describe("a place for groups of version 2", function()
+  local mounts = "\n" .. support.read("/proc/self/mountinfo")
+  local point = mounts:match("\n%S+ %S+ %S+ %S+ (%S+) [^\n]-%- cgroup2 ")
+  local control = point and point .. "/cgroup.subtree_control"
+  local there = point and support.read(point .. "/cgroup.controllers") or ""
+  if not there:find("hugetlb") then return end
+  local was = support.read(control)
+  if not write(control, "+hugetlb") then return end -- not the hierarchy's root
+  if not was:find("hugetlb") then write(control, "-hugetlb") end
+
+  it("is not above a group with a bound", function()
+    local directory, group = support.directory(), point .. "/sbxspec." .. math.random(1, 1 << 30)
+    assert(write(control, "+hugetlb"))
+    support.shell("mkdir %s", group)
+    assert(write(group .. "/cgroup.subtree_control", "+hugetlb"))
+    support.shell("mkdir %s", group .. "/own")
+    local host = support.host(directory, [[
+      local core, own = require "sbx.core", ...
+      local function write(name, text)
+        local file = assert(io.open(own .. "/" .. name, "w"))
+        assert(file:write(text))
+        assert(file:close())
+      end
+      write("cgroup.procs", "0")
+      print(core.group_directory("hugetlb"))
+      for _, name in ipairs({ "hugetlb.2MB.max", "hugetlb.2MB.rsvd.max" }) do
+        write(name, "4194304")
+        print(core.group_directory("hugetlb"))
+        write(name, "max")
+        print(core.group_directory("hugetlb"))
+      end]], group .. "/own")
+    local status, text = host:wait(), host:output()
+    support.wait_until(function()
+      return os.execute(("rmdir %s/own %s 2>/dev/null"):format(group, group))
+    end, 5)
+    if not was:find("hugetlb") then write(control, "-hugetlb") end
+    support.remove(directory)
+    assert.equal(0, status, text)
+    local free = group .. "\t2\n"
+    assert.equal(free .. "nil\n" .. free .. "nil\n" .. free, text)
+  end)
+end)
