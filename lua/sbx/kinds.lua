@@ -175,9 +175,9 @@ function M.limits(value, name)
   expect(value, "table", name)
   local copy = {}
   for limit, given in pairs(value) do
-    local known = false
-    for _, word in ipairs(fields.LIMITS) do known = known or word == limit end
-    if not known then errors.throw(errors.unknown("limit", limit, fields.LIMITS)) end
+    if not lists.has(fields.LIMITS, limit) then
+      errors.throw(errors.unknown("limit", limit, fields.LIMITS))
+    end
     local place = name .. "." .. limit
     if not sizes.is_limit(given) then wrong_type(place, "a number, a size or false", given) end
     copy[limit] = given

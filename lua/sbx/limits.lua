@@ -2,6 +2,7 @@
 -- words. What is a limit in the kernel refuses or kills by itself; what isn't is looked after by
 -- the supervisor, and the words say "sampled".
 
+local lists = require "sbx.lists"
 local sizes = require "sbx.sizes"
 
 local M = {}
@@ -114,11 +115,12 @@ function HOLD.processes(out, value, way, places, ctx)
     .. " more are not refused, the command is ended once they are seen"
 end
 
+-- Every group of version 2 tells its processor time, wherever it was made and for what.
 function HOLD.cpu_ms(out, value, way, places)
   out.bounds.cpu_us = value * 1000
   -- for one process alone; two seconds later than the tree, so that it never decides first
   out.rlimits.cpu = math.ceil(value / 1000) + 2
-  local group = group_of(out, way, places.cpu)
+  local group = group_of(out, way, places.cpu) or lists.find(out.groups, "version", 2)
   if not group then
     return "sampled by the supervisor (whole tree), RLIMIT_CPU", "cpu_ms is sampled: the time of"
       .. " children that their parent never waits for is seen in part"

@@ -104,6 +104,7 @@ end
 ---@field script table     policy.lua, that made the plan
 ---@field world userdata   what was asked of the file system
 ---@field environ table    the engine's environment that it was made with
+---@field places string|nil the cgroups that the host lay in, where the plan rests on that
 ---@field ctx table
 ---@field first number     the alternative that worked last
 ---@field compiled table   sandbox of the core, by alternative
@@ -122,6 +123,15 @@ local function plan_of(script, policy, ctx)
   return plan
 end
 
+-- A cgroup of a command's is made where the host lay when the plan was made.
+local function uses_cgroups(plan)
+  for _, alternative in ipairs(plan.alternatives) do
+    local engine = alternative.engine
+    if engine.cgroup or next(engine.groups or {}) then return true end
+  end
+  return false
+end
+
 local function make_in(world, o, cwd, env, script)
   local ctx = surroundings.context(cwd, env, world)
   local ok, err = check_cwd(ctx.fs, cwd)
@@ -135,6 +145,7 @@ local function make_in(world, o, cwd, env, script)
   if not plan then return nil, errors.adopt(raw) end
   return {
     policy = policy, plan = plan, script = script, world = world, environ = env, ctx = ctx,
+    places = uses_cgroups(plan) and ctx.probe.places or nil,
     first = 1, compiled = {}, refused = {}, reports = {},
   }
 end
@@ -150,13 +161,18 @@ local function make(o, cwd, env, script)
                      { step = "paths", code = code })
 end
 
+local function is_good(held, env)
+  return held.environ == env and held.world:same()
+    and (held.places == nil or held.places == surroundings.places())
+end
+
 --- A sandbox for these options: one that is kept, or a new one.
 ---@return sbx.Held|nil, sbx.Error?
 ---@param edited {policy: table}  the editable scripts
 function M.get(o, cwd, env, edited)
   local key = key_of(o, cwd)
   local held = key and kept[key]
-  if held and held.environ == env and held.world:same() then return held end
+  if held and is_good(held, env) then return held end
   local err
   held, err = make(o, cwd, env, edited.policy)
   if not held then return nil, err end

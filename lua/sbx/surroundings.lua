@@ -56,10 +56,19 @@ function M.scripts()
   return loaded
 end
 
-local probed, cgroup, groups
+local probed
+
+-- Where this process may make cgroups, as found from where it lies itself: a host may be moved, and
+-- a command below the old place would not have the bounds of the new one.
+local found = {}
 
 function M.forget()
-  loaded, probed, cgroup, groups = nil, nil, nil, nil
+  loaded, probed, found = nil, nil, {}
+end
+
+--- The cgroups that the host lies in, of every hierarchy; nil where they can't be read.
+function M.places()
+  return (core.fs_read("/proc/thread-self/cgroup"))
 end
 
 -- The controllers whose groups hold limits; processor time is told in every group of version 2.
@@ -67,14 +76,34 @@ local CONTROLLERS = { memory = { "memory" }, pids = { "pids" }, cpu = { "cpuacct
 
 -- Where groups can be made, by what they are for; made and removed to find out.
 local function find_groups()
-  local found = {}
+  local groups = {}
   for name, controllers in pairs(CONTROLLERS) do
     for _, controller in ipairs(controllers) do
       local path, version = core.group_directory(controller)
-      if path and not found[name] then found[name] = { path = path, version = version } end
+      if path and not groups[name] then groups[name] = { path = path, version = version } end
     end
   end
+  return groups
+end
+
+-- All answers of one plan are for the same place; what can't be told is not kept.
+local function ask_place(answers)
+  local places = answers.places or M.places()
+  if not places or found.places ~= places then found = { places = places } end
+  answers.places = places
   return found
+end
+
+local function ask_cgroup(answers)
+  local known = ask_place(answers)
+  if known.cgroup == nil then known.cgroup = core.cgroup() or false end -- made and removed
+  return known.cgroup or nil
+end
+
+local function ask_groups(answers)
+  local known = ask_place(answers)
+  known.groups = known.groups or find_groups()
+  return known.groups
 end
 
 -- Asked only when a script wants more: a probe starts processes, these two questions don't.
@@ -85,14 +114,9 @@ local lazy_probe = {
       answers.landlock_abi = core.landlock_abi()
       return answers.landlock_abi
     end
-    if name == "cgroup" then
-      if cgroup == nil then cgroup = core.cgroup() or false end -- made and removed to find out
-      return cgroup or nil
-    end
-    if name == "groups" then
-      groups = groups or find_groups()
-      return groups
-    end
+    if name == "cgroup" then return ask_cgroup(answers) end
+    if name == "groups" then return ask_groups(answers) end
+    if name == "places" then return nil end -- none of these two was asked
     if name == "last_pid" then return core.fs_stat("/proc/sys/kernel/ns_last_pid") ~= nil end
     if name == "kernel" then return core.fs_read("/proc/sys/kernel/osrelease") end
     probed = probed or core.probe()

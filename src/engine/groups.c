@@ -3,6 +3,17 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "layers/descriptors.h"
+#include "layers/mounts.h"
+
+int sbx_groups_parent(const char *path, bool detached) {
+  int at = sbx_group_open_parent(path);
+  if (!detached || at < 0) return at;
+  int clone = sbx_mount_clone(at);
+  sbx_fd_close(&at);
+  return clone;
+}
+
 int sbx_groups_open(struct sbx_groups *groups, const sbx_plan *plan, bool detached,
                     const char **path) {
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
@@ -15,7 +26,7 @@ int sbx_groups_open(struct sbx_groups *groups, const sbx_plan *plan, bool detach
     if (groups->count == SBX_GROUPS_MAX) return -1;
     struct sbx_group *group = &groups->list[groups->count];
     *group = SBX_GROUP_NONE;
-    group->parent = sbx_group_open_parent(*path, detached);
+    group->parent = sbx_groups_parent(*path, detached);
     if (group->parent < 0) return -1;
     groups->count++;
   }

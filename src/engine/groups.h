@@ -13,6 +13,9 @@ struct sbx_groups {
   const sbx_plan *plan;
 };
 
+/* The directory that groups are made in. detached: through a mount of its own, which what is done
+ * to the tree's later doesn't reach. */
+int sbx_groups_parent(const char *path, bool detached);
 /* Opens the directories in which they will be made. detached: before mounts are changed. 0, or -1,
  * errno and the path. */
 int sbx_groups_open(struct sbx_groups *groups, const sbx_plan *plan, bool detached,

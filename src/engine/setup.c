@@ -11,7 +11,6 @@
 #include "engine/view.h"
 #include "layers/capabilities.h"
 #include "layers/descriptors.h"
-#include "layers/group.h"
 #include "layers/mounts.h"
 #include "layers/namespaces.h"
 
@@ -124,7 +123,7 @@ static int step_subreaper(struct sbx_setup *s) {
 static int step_cgroup_parent(struct sbx_setup *s) {
   if (layers_of(s)->kill != SBX_KILL_CGROUP) return 0;
   bool detached = layers_of(s)->namespaces & SBX_NS_MOUNT;
-  s->cgroup_parent = sbx_group_open_parent(s->launch->cgroup, detached);
+  s->cgroup_parent = sbx_groups_parent(s->launch->cgroup, detached);
   return s->cgroup_parent < 0 ? -1 : 0;
 }
 

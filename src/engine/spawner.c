@@ -57,6 +57,7 @@ static int remember(struct spawner *spawner, pid_t pid, const char *cgroup) {
     spawner->room = room;
   }
   char *copy = *cgroup ? strdup(cgroup) : NULL;
+  if (*cgroup && !copy) return -1;
   spawner->list[spawner->count++] = (struct supervised){pid, copy};
   return 0;
 }
@@ -66,7 +67,7 @@ static int remember(struct spawner *spawner, pid_t pid, const char *cgroup) {
 static void clean_after(struct spawner *spawner, const struct supervised *dead, int status) {
   struct sbx_cgroup cgroup;
   if (WIFEXITED(status)) return;
-  int parent = dead->cgroup ? sbx_group_open_parent(dead->cgroup, false) : -1;
+  int parent = dead->cgroup ? sbx_group_open_parent(dead->cgroup) : -1;
   if (sbx_cgroup_make(&cgroup, parent, dead->pid) == 0) {
     sbx_cgroup_kill(&cgroup);
     sbx_cgroup_remove(&cgroup);

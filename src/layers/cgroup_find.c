@@ -11,7 +11,7 @@
 static bool own_path(char *path, size_t size) {
   char line[4096];
   bool found = false;
-  FILE *file = fopen("/proc/self/cgroup", "re");
+  FILE *file = fopen("/proc/thread-self/cgroup", "re");
   if (!file) return false;
   while (!found && fgets(line, sizeof line, file)) {
     line[strcspn(line, "\n")] = 0;
@@ -60,7 +60,7 @@ bool sbx_cgroup_find(char *path, size_t size) {
   char own[4096];
   struct sbx_cgroup cgroup;
   if (!own_path(own, sizeof own) || !find_directory(path, size, own)) return false;
-  if (sbx_cgroup_make(&cgroup, sbx_group_open_parent(path, false), getpid()) < 0) return false;
+  if (sbx_cgroup_make(&cgroup, sbx_group_open_parent(path), getpid()) < 0) return false;
   sbx_cgroup_remove(&cgroup);
   return true;
 }

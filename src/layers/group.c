@@ -12,19 +12,14 @@
 #include <unistd.h>
 
 #include "layers/descriptors.h"
-#include "layers/mounts.h"
 #include "layers/paths.h"
 
 #define PREFIX "sbxjob."
 /* The last process may still be on its way out of it. */
 #define BUSY_TRIES 100
 
-int sbx_group_open_parent(const char *path, bool detached) {
-  int at = sbx_path_open(path);
-  if (!detached || at < 0) return at;
-  int clone = sbx_mount_clone(at);
-  sbx_fd_close(&at);
-  return clone;
+int sbx_group_open_parent(const char *path) {
+  return sbx_path_open(path);
 }
 
 /* ---- what a maker that was killed has left ---- */
@@ -50,7 +45,12 @@ static void sweep(int parent) {
 
 /* ---- one of our own ---- */
 
-/* Another's sweep may take it in the moment before the lock. */
+/* Another's sweep may take it in the moment before the lock; kernfs says ENODEV where that comes
+ * between looking it up and opening it. */
+static bool is_taken(int code) {
+  return code == ENOENT || code == ENODEV || code == EWOULDBLOCK;
+}
+
 static int make_locked(struct sbx_group *group) {
   uint64_t number = 0;
   if (getrandom(&number, sizeof number, 0) != sizeof number) return -1;
@@ -74,7 +74,7 @@ int sbx_group_make(struct sbx_group *group, int parent) {
     *group->name = 0;
     sbx_fd_close(&group->directory);
     errno = saved;
-    if (errno != ENOENT && errno != EWOULDBLOCK) break;
+    if (!is_taken(errno)) break;
   }
   sbx_fd_close(&group->parent);
   return -1;

@@ -14,9 +14,8 @@ struct sbx_group {
 
 #define SBX_GROUP_NONE ((struct sbx_group){-1, -1, -1, ""})
 
-/* The directory that groups are made in. detached: through a mount of its own, which what is done
- * to the tree's later doesn't reach. */
-int sbx_group_open_parent(const char *path, bool detached);
+/* The directory that groups are made in. */
+int sbx_group_open_parent(const char *path);
 /* Makes a group below parent, which it owns from then on. 0, or -1 and errno. */
 int sbx_group_make(struct sbx_group *group, int parent);
 /* "file value"; "?file value" where the file may be missing. 0, or -1 and errno. */
@@ -28,5 +27,7 @@ void sbx_group_remove(struct sbx_group *group); /* once it is empty; idempotent 
 /* Where this process may make groups with a controller: the hierarchy's version, or 0. For version
  * 2 an empty controller means any directory. Tried by making one. */
 int sbx_group_find(const char *controller, char *path, size_t size);
+/* Whether a group of version 2 has bounds of its own. */
+bool sbx_group_is_bounded(const char *path);
 
 #endif

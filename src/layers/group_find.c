@@ -23,11 +23,12 @@ static bool has_word(const char *list, const char *word, char separator) {
   return false;
 }
 
-/* The path of this process in a hierarchy: "id:controllers:path" (proc_pid_cgroup(5)). */
+/* The path of this thread in a hierarchy: "id:controllers:path" (proc_pid_cgroup(5)). */
 static bool own_path(const char *controller, char *path, size_t size) {
   char line[PATH_ROOM + 256];
   bool found = false;
-  FILE *file = fopen("/proc/self/cgroup", "re");
+  /* not the process's: what this thread starts begins in its groups */
+  FILE *file = fopen("/proc/thread-self/cgroup", "re");
   if (!file) return false;
   while (!found && fgets(line, sizeof line, file)) {
     line[strcspn(line, "\n")] = 0;
@@ -90,29 +91,13 @@ static bool has_controller(const char *path, const char *controller) {
   return has;
 }
 
-/* What is made beside a group escapes its bounds: a command must not have more than its host. */
-static bool is_bounded(const char *path) {
-  static const char *const files[] = {"memory.max", "memory.high", "memory.swap.max", "pids.max",
-                                      "cpu.max"};
-  char name[PATH_ROOM + 32], text[64];
-  bool bounded = false;
-  for (size_t i = 0; i < sizeof files / sizeof *files && !bounded; i++) {
-    snprintf(name, sizeof name, "%s/%s", path, files[i]);
-    FILE *file = fopen(name, "re");
-    if (!file) continue;
-    bounded = fgets(text, sizeof text, file) && strncmp(text, "max", 3) != 0;
-    fclose(file);
-  }
-  return bounded;
-}
-
 /* A process comes into a group only from one whose common parent its mover may write. */
 static bool can_make(const char *path) {
   char name[PATH_ROOM + 32];
   struct sbx_group group;
   snprintf(name, sizeof name, "%s/cgroup.procs", path);
   if (faccessat(AT_FDCWD, name, W_OK, AT_EACCESS) < 0) return false;
-  int parent = sbx_group_open_parent(path, false);
+  int parent = sbx_group_open_parent(path);
   if (parent < 0 || sbx_group_make(&group, parent) < 0) return false;
   sbx_group_remove(&group);
   return true;
@@ -123,7 +108,8 @@ int sbx_group_find(const char *controller, char *path, size_t size) {
   size_t top = find_directory(NULL, path, size);
   if (!top) return 0;
   while (!has_controller(path, controller) || !can_make(path)) {
-    if (strlen(path) <= top || is_bounded(path)) return 0;
+    /* what is made beside a group escapes its bounds: a command must not have more than its host */
+    if (strlen(path) <= top || sbx_group_is_bounded(path)) return 0;
     *strrchr(path, '/') = 0;
   }
   return 2;

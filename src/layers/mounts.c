@@ -26,6 +26,7 @@
 #define SYS_fsconfig 431
 #define SYS_fspick 433
 #endif
+#define PICK_CLOEXEC 1U
 #define PICK_EMPTY_PATH 8U
 #define SET_STRING 1U
 #define RECONFIGURE 7U
@@ -150,7 +151,7 @@ int sbx_mount_resize(const char *path, uint64_t bytes) {
   char size[24];
   int at = sbx_path_open(path);
   snprintf(size, sizeof size, "%llu", (unsigned long long)bytes);
-  int fs = at < 0 ? -1 : (int)syscall(SYS_fspick, at, "", PICK_EMPTY_PATH);
+  int fs = at < 0 ? -1 : (int)syscall(SYS_fspick, at, "", PICK_CLOEXEC | PICK_EMPTY_PATH);
   fs = sbx_fd_high(fs);
   sbx_fd_close(&at);
   if (fs < 0) return -1;

@@ -165,6 +165,19 @@ describe("cgroups", function()
     assert.equal(21, engine.rlimits.nproc)
   end)
 
+  it("of version 2 tell the processor time, whichever they were made for", function()
+    local given = { memory_bytes = "64M", cpu_ms = 1500 }
+    local places = { memory = V2, cpu = { path = "/cg/app/own", version = 2 } }
+    local one = first(given, 1000, { groups = places })
+    assert.equal(1, #one.engine.groups)
+    assert.equal("/cg/app", one.engine.groups[1].path)
+    local read_by = one.engine.groups[1].read
+    assert.same({ "cpu_us", "cpu.stat usage_usec" }, read_by[#read_by])
+    assert.matches("cpu_ms: cgroup v2", one.enforced.limits)
+    one = first(given, 1000, { groups = { memory = V1.memory } })
+    assert.matches("cpu_ms: sampled", one.enforced.limits)
+  end)
+
   it("of version 2 don't take a tree out of the one that ends it", function()
     local plan = plan_of({ processes = 20 }, { probe = {
       landlock_abi = 7, kernel = "6.18", groups = ALL_V2, cgroup = "/cg/app",
