@@ -201,6 +201,17 @@ describe("limits", function()
         assert.is_false(support.exists(name))
       end
     end)
+
+    it("counts once what is mapped of such a file", function()
+      for _, machine in ipairs(BOTH) do
+        on(machine)
+        local opts = { policy = { extends = "workspace-write", exclude_slash_tmp = true } }
+        local words = { "mapped", "/dev/shm/sbx-limits-spec", 30 }
+        passes(run("contained", { memory_bytes = "48M" }, words, opts))
+        words[3] = 60
+        ended("memory_bytes", 137, run("contained", { memory_bytes = "48M" }, words, opts))
+      end
+    end)
   end)
 
   describe("cpu_ms", function()
