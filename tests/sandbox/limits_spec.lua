@@ -232,6 +232,16 @@ describe("limits", function()
       end
     end)
 
+    it("is told of one that died of SIGXCPU, which comes before SIGKILL", function()
+      local function shell(limits, script)
+        return run("contained", limits, {}, { [1] = "sh", [2] = "-c", [3] = script })
+      end
+      local out, err = shell({ cpu_ms = 9000 }, "kill -XCPU $$")
+      ended("cpu_ms", 128 + core.signals.XCPU, out, err)
+      assert.equal("signal", shell({ file_bytes = "1M" }, "kill -XCPU $$").status)
+      assert.equal("11\n12\n", shell({ cpu_ms = 9000 }, "ulimit -St; ulimit -Ht").stdout)
+    end)
+
     it("doesn't count sleep", function()
       passes(run("contained", { cpu_ms = 100 }, {}, { [1] = "sleep", [2] = "0.6" }))
     end)
