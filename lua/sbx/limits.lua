@@ -222,12 +222,14 @@ end
 --- The limit that a raw end comes from, and that in words; nil: none.
 ---@param raw table
 ---@param limits table<string, number>
----@param xfsz integer  the number of SIGXFSZ
+---@param signals table<string, integer>  the numbers of XFSZ and XCPU
 ---@return string|nil limit, string? message
-function M.of_end(raw, limits, xfsz)
+function M.of_end(raw, limits, signals)
   if raw.ended_by == "bound" then return told(ENDED, limits, NAMES[raw.bound]) end
   if raw.ended_by ~= "exit" and raw.ended_by ~= "signal" or raw.exit_code == 0 then return nil end
-  if raw.signal == xfsz and limits.file_bytes then return told(ENDED, limits, "file_bytes") end
+  for name, signal in pairs({ file_bytes = signals.XFSZ, cpu_ms = signals.XCPU }) do
+    if raw.signal == signal and limits[name] then return told(ENDED, limits, name) end
+  end
   for _, bound in ipairs({ "tasks", "files" }) do
     if (raw.reached or {})[bound] then return told(REFUSED, limits, NAMES[bound]) end
   end

@@ -16,7 +16,7 @@ local M = {}
 
 ---@class sbx.Sandbox
 ---@field type "linux-seccomp"|"none"|"macos-seatbelt"|"windows-restricted-token"
----@field tier string    "landlock", "none", "seatbelt"
+---@field tier string    "contained", "landlock", "none", "seatbelt"
 ---@field policy string  its name
 ---@field enforced table<string, string>  by property (as in `require`): the layers that hold it
 ---@field missing {property: string, reason: string}[]  what is not held, and why
@@ -41,7 +41,8 @@ local M = {}
 
 ---@class sbx.Result
 ---@field status "ok"|"failed"|"denied"|"timeout"|"signal"|"limit"|"cancelled"
----@field exit_code integer  128 + n for a signal n, 124 for a time-out, 137 where it was cancelled
+---@field exit_code integer  128 + n for a signal n, 124 for a time-out, 137 where it was cancelled;
+---  of a limit 137, or 128 + the signal, or the command's own where it failed after a refusal
 ---@field signal integer?    that the command died of by itself
 ---@field stdout string      the bytes as they came; head and tail where `truncated` says so
 ---@field stderr string      empty with merge_stderr
@@ -114,7 +115,7 @@ function ENDINGS.idle_timeout(_, spec)
 end
 
 local function limit_of(raw, spec)
-  return limits.of_end(raw, (spec.plan or {}).limits or {}, core.signals.XFSZ)
+  return limits.of_end(raw, (spec.plan or {}).limits or {}, core.signals)
 end
 
 local function limited(raw, spec)

@@ -17,15 +17,15 @@ static ssize_t read_text(int fd, char *text, size_t room) {
   return size;
 }
 
-/* proc_pid_io(5): of the caller and all that it has waited for, and they for. */
-static bool read_io(int fd, int64_t *in, int64_t *out) {
+/* proc_pid_io(5): of the caller and all that it has waited for, and they for. What this reads is
+ * not in it yet. */
+static struct sbx_aside read_io(int fd) {
   char text[512];
-  long long read_now, written_now;
-  if (read_text(fd, text, sizeof text) <= 0) return false;
-  if (sscanf(text, "rchar: %lld wchar: %lld", &read_now, &written_now) != 2) return false;
-  *in = read_now;
-  *out = written_now;
-  return true;
+  long long in, out;
+  ssize_t size = read_text(fd, text, sizeof text);
+  if (size <= 0 || sscanf(text, "rchar: %lld wchar: %lld", &in, &out) != 2)
+    return (struct sbx_aside){0};
+  return (struct sbx_aside){.size = size, .in = in, .out = out};
 }
 
 static void read_waited(struct sbx_usage *usage) {
@@ -54,10 +54,21 @@ void sbx_meter_open(struct sbx_meter *meter, bool pidns) {
 }
 
 void sbx_meter_begin(struct sbx_meter *meter) {
-  char text[512];
-  if (read_io(meter->io, &meter->own_read, &meter->own_written))
-    meter->own_read += read_text(meter->io, text, sizeof text) * 2; /* these two are read, too */
   meter->first_id = read_id(meter->ids);
+  struct sbx_aside now = read_io(meter->io);
+  meter->own_read = now.in + now.size;
+  meter->own_written = now.out;
+}
+
+struct sbx_aside sbx_meter_aside(const struct sbx_meter *meter) {
+  return read_io(meter->io);
+}
+
+void sbx_meter_resume(struct sbx_meter *meter, const struct sbx_aside *aside) {
+  struct sbx_aside now = read_io(meter->io);
+  if (aside->size == 0 || now.size == 0) return;
+  meter->own_read += now.in + now.size - aside->in;
+  meter->own_written += now.out - aside->out;
 }
 
 /* Once the ids begin anew, what was reaped may be more. */
@@ -72,12 +83,12 @@ static int64_t above(int64_t value, int64_t base) {
   return value > base ? value - base : 0;
 }
 
-void sbx_meter_read(const struct sbx_meter *meter, int64_t reaped, struct sbx_usage *usage) {
-  int64_t in, out;
+void sbx_meter_read(const struct sbx_meter *meter, const struct sbx_aside *aside, int64_t reaped,
+                    struct sbx_usage *usage) {
   *usage = (struct sbx_usage){.processes = reaped, .read_bytes = -1, .written_bytes = -1};
   read_waited(usage);
   read_ids(meter, usage);
-  if (!read_io(meter->io, &in, &out)) return;
-  usage->read_bytes = above(in, meter->own_read);
-  usage->written_bytes = above(out, meter->own_written);
+  if (aside->size == 0) return;
+  usage->read_bytes = above(aside->in, meter->own_read);
+  usage->written_bytes = above(aside->out, meter->own_written);
 }

@@ -16,6 +16,8 @@
 #define FIRST_NS (1 * SBX_MS)
 #define LEAST_NS (2 * SBX_MS)
 #define MOST_NS (50 * SBX_MS)
+/* Of the fair pause, where memory is bounded: a tree that is dear to look at grows as fast. */
+#define FAIR_MOST_NS (100 * SBX_MS)
 /* As fast as memory can be filled. */
 #define BYTES_PER_NS 4
 /* The pause is this many times the look. */
@@ -25,12 +27,13 @@
 struct look {
   struct sbx_sampler *sampler;
   uint64_t memory, ticks, tasks;
-  bool exact; /* shared memory is counted once */
+  uint64_t shared; /* of memory: pages of files in memory, as far as they are told apart */
+  bool exact;      /* shared memory is counted once */
 };
 
 /* ---- one process ---- */
 
-static ssize_t read_file(struct look *look, pid_t pid, const char *name, char *text, size_t room) {
+static ssize_t read_file(pid_t pid, const char *name, char *text, size_t room) {
   char path[48];
   snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
   int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -38,17 +41,22 @@ static ssize_t read_file(struct look *look, pid_t pid, const char *name, char *t
   ssize_t size = read(fd, text, room - 1);
   close(fd);
   text[size > 0 ? size : 0] = 0;
-  if (size > 0) look->sampler->meter->own_read += size;
   return size;
 }
 
-/* proc_pid_smaps(5); what can't be read counts as its own alone. */
+/* The number of bytes in a line of kilobytes; word begins with the newline before it. */
+static uint64_t bytes_in(const char *text, const char *word, uint64_t otherwise) {
+  const char *line = strstr(text, word);
+  return line ? strtoull(line + strlen(word), NULL, 10) * 1024 : otherwise;
+}
+
+/* proc_pid_smaps(5); what can't be read counts as its own alone. Pss_Shmem is there since Linux
+ * 5.4. */
 static uint64_t share_of(struct look *look, pid_t pid, uint64_t resident) {
   char text[1024];
-  unsigned long long kilobytes;
-  if (read_file(look, pid, "smaps_rollup", text, sizeof text) <= 0) return resident;
-  const char *line = strstr(text, "\nPss:");
-  return line && sscanf(line, " Pss: %llu", &kilobytes) == 1 ? kilobytes * 1024 : resident;
+  if (read_file(pid, "smaps_rollup", text, sizeof text) <= 0) return resident;
+  look->shared += bytes_in(text, "\nPss_Shmem:", 0);
+  return bytes_in(text, "\nPss:", resident);
 }
 
 /* proc_pid_stat(5): the name, which may hold anything, ends with the last parenthesis; behind it
@@ -58,7 +66,7 @@ static void add_process(void *context, pid_t pid) {
   char text[1024];
   unsigned long long user, system;
   long long waited_user, waited_system, threads, pages;
-  if (read_file(look, pid, "stat", text, sizeof text) <= 0) return;
+  if (read_file(pid, "stat", text, sizeof text) <= 0) return;
   const char *fields = strrchr(text, ')');
   if (!fields || sscanf(fields + 1,
                         " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %lld %lld %*d %*d"
@@ -114,6 +122,12 @@ static void note_cpu(struct sbx_sampler *sampler, uint64_t ticks) {
   sampler->last_us = now;
 }
 
+/* Pages of a file that is mapped are in both; which ones nobody tells, so that the greater of the
+ * two is what is surely there. */
+static uint64_t together(const struct look *look, uint64_t stored) {
+  return look->memory - look->shared + (look->shared > stored ? look->shared : stored);
+}
+
 static void measure(struct sbx_sampler *sampler, uint64_t gone) {
   const struct sbx_bounds *bounds = sampler->bounds;
   struct look look = {.sampler = sampler, .tasks = gone};
@@ -125,7 +139,7 @@ static void measure(struct sbx_sampler *sampler, uint64_t gone) {
     look = again;
   }
   if (bounds->files) sbx_tree_each(sampler->pidns, add_files, &look);
-  sampler->memory = look.memory + stored;
+  sampler->memory = together(&look, stored);
   if (sampler->memory > sampler->peak) sampler->peak = sampler->memory;
   note_cpu(sampler, look.ticks);
   if (bounds->tasks && look.tasks >= bounds->tasks) sampler->reached |= 1U << SBX_BOUND_TASKS;
@@ -174,6 +188,7 @@ static int64_t processor_ns(void) {
 static void schedule(struct sbx_sampler *sampler, int64_t cost_ns) {
   int64_t pause = sbx_earlier(MOST_NS, sbx_earlier(until_memory(sampler), until_cpu(sampler)));
   int64_t fair = cost_ns * (is_close(sampler) ? SHARE_CLOSE : SHARE);
+  if (sampler->bounds->memory_bytes) fair = sbx_earlier(fair, FAIR_MOST_NS);
   if (pause < LEAST_NS) pause = LEAST_NS;
   sampler->due_ns = sbx_now() + (pause > fair ? pause : fair);
 }
@@ -193,24 +208,30 @@ void sbx_sampler_start(struct sbx_sampler *sampler, const sbx_plan *plan, bool p
                                   .pidns = pidns,
                                   .due_ns = SBX_NEVER};
   if (!sampler->bounds) return;
+  struct sbx_aside aside = sbx_meter_aside(meter);
   if (looks(sampler) || sbx_groups_read(groups, SBX_READING_MEMORY_KILLS) >= 0)
     sampler->due_ns = sbx_now() + FIRST_NS;
+  sbx_meter_resume(meter, &aside);
 }
 
 enum sbx_bound sbx_sampler_look(struct sbx_sampler *sampler) {
+  struct sbx_aside aside = sbx_meter_aside(sampler->meter);
   int64_t began = processor_ns();
   if (looks(sampler)) measure(sampler, 0);
   enum sbx_bound bound = passed(sampler);
   schedule(sampler, processor_ns() - began);
+  sbx_meter_resume(sampler->meter, &aside);
   return bound;
 }
 
 enum sbx_bound sbx_sampler_conclude(struct sbx_sampler *sampler, bool failed) {
   if (!sampler->bounds) return SBX_BOUND_NONE;
+  struct sbx_aside aside = sbx_meter_aside(sampler->meter);
   if (looks(sampler)) measure(sampler, 1); /* the command was there until now */
   if (sbx_groups_read(sampler->groups, SBX_READING_REFUSED_TASKS) > 0)
     sampler->reached |= 1U << SBX_BOUND_TASKS;
   enum sbx_bound bound = passed(sampler);
+  sbx_meter_resume(sampler->meter, &aside);
   return failed || bound == SBX_BOUND_MEMORY ? bound : SBX_BOUND_NONE;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/bounds.h"
 #include "engine/error.h"
 #include "engine/plan.h"
 #include "layers/descriptors.h"
@@ -331,7 +332,8 @@ static int check_whole(const sbx_sandbox *sandbox, struct sbx_error *err) {
     return fail(err, "mounts", EINVAL, "mounts without a mount namespace");
   if (has_records(sandbox->placeholders) && !sandbox->journals)
     return fail(err, "placeholders", EINVAL, "placeholders without a journal");
-  return 0;
+  const char *beyond = sbx_bounds_check(sandbox->inside, layers->namespaces);
+  return beyond ? fail(err, "limits", EINVAL, beyond) : 0;
 }
 
 sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err) {

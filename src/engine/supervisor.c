@@ -108,8 +108,10 @@ static void send_started(struct supervisor *s) {
 
 /* While the groups are still there. */
 static void take_usage(struct supervisor *s) {
-  sbx_meter_read(&s->setup.meter, s->processes, &s->usage);
+  struct sbx_aside aside = sbx_meter_aside(&s->setup.meter);
+  sbx_meter_read(&s->setup.meter, &aside, s->processes, &s->usage);
   sbx_sampler_usage(&s->sampler, &s->usage);
+  sbx_meter_resume(&s->setup.meter, &aside);
 }
 
 static void send_end(const struct supervisor *s, enum sbx_report_type type, bool zap) {
@@ -188,6 +190,8 @@ static void start_command(struct supervisor *s) {
   s->command = sbx_child_start(&child);
   if (s->command >= 0) take_listener(s, listener);
   if (s->command < 0) fail(s, child.step, child.code, child.layer);
+  /* It entered its groups by a byte each. */
+  s->setup.meter.own_written += (int64_t)s->setup.groups.count + (s->setup.cgroup.procs >= 0);
   s->processes = 1;
   s->others = true;
   s->started_ns = sbx_now();
@@ -205,8 +209,10 @@ static void signal_tree(struct supervisor *s, int sig) {
     kill(-1, sig);
     return;
   }
+  struct sbx_aside aside = sbx_meter_aside(&s->setup.meter);
   if (sig == SIGKILL && s->layers->kill == SBX_KILL_CGROUP) sbx_cgroup_kill(&s->setup.cgroup);
   sbx_tree_signal(sig, NULL, NULL);
+  sbx_meter_resume(&s->setup.meter, &aside);
 }
 
 static void note(struct supervisor *s, pid_t pid, int status) {

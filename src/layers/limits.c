@@ -24,5 +24,7 @@ int sbx_limit_set(int resource, uint64_t limit) {
   if (getrlimit((__rlimit_resource_t)resource, &now) < 0) return -1;
   rlim_t value = (rlim_t)limit < now.rlim_max ? (rlim_t)limit : now.rlim_max;
   struct rlimit next = {value, value};
+  /* SIGXCPU comes at the soft one, which says why; at the hard one it is SIGKILL. */
+  if (resource == RLIMIT_CPU && value < now.rlim_max) next.rlim_max = value + 1;
   return setrlimit((__rlimit_resource_t)resource, &next);
 }

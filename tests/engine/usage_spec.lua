@@ -96,15 +96,34 @@ describe("usage", function()
   end)
 
   it("has nothing of the supervisor's own reading and writing", function()
-    local out = assert(sbx.run({ "/bin/true" }))
-    assert.equal(0, out.usage.written_bytes)
-    local read = out.usage.read_bytes
-    assert.is_true(read < 100000, read)
-    without_groups(function()
-      out = assert(sbx.run({ "sleep", "0.5", limits = { memory_bytes = "1G", cpu_ms = 9000 } }))
+    local function used(limits, policy)
+      local out = assert(sbx.run({ "sleep", "2", limits = limits, policy = policy }))
       assert.equal(0, out.usage.written_bytes)
-      assert.is_true(out.usage.read_bytes < read + 100000, out.usage.read_bytes)
+      return out.usage.read_bytes
+    end
+    local function check(limits, policy)
+      local alone, looked_at = used(nil, policy), used(limits, policy)
+      assert.is_true(alone > 0 and alone < 100000, alone)
+      assert.is_true(math.abs(looked_at - alone) <= 500, looked_at - alone)
+    end
+    local limits = { memory_bytes = "1G", cpu_ms = 9000, processes = 30, open_files = 100 }
+    check(limits)
+    check(limits, "danger-full-access")
+    without_groups(function()
+      check(limits)
+      check(limits, "danger-full-access")
     end)
+  end)
+
+  it("has nothing of the search for those that are left", function()
+    local function read(seconds, left)
+      local out = run("for i in 1 2 3 4 5 6 7 8; do sleep " .. seconds
+                      .. " & done; sleep 1; true", { policy = "danger-full-access" })
+      assert.equal(left, out.leftover)
+      assert.equal(0, out.usage.written_bytes)
+      return out.usage.read_bytes
+    end
+    assert.equal(read("0.2", 0), read("30", 8))
   end)
 
   it("has what went to storage", function()

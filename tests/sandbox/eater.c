@@ -5,6 +5,7 @@
  *   eater memory MIB CHILDREN touches that much, shared out among so many children
  *   eater shared MIB CHILDREN the same memory, in all of them
  *   eater tmpfs FILE MIB      writes a file
+ *   eater mapped FILE MIB     touches a mapping of one, as far as there is room
  *   eater burn MS CHILDREN    processor time, together
  *   eater orphans MS COUNT    the same, one after the other, each auto-reaped
  *   eater open COUNT          that many files; holds them for half a second
@@ -135,6 +136,25 @@ static int eat_tmpfs(const char *file, long mib) {
   return code;
 }
 
+static void on_no_room(int signal) {
+  (void)signal;
+  hold(400);
+  _exit(1);
+}
+
+static int eat_mapped(const char *file, long mib) {
+  size_t size = (size_t)mib * MIB;
+  int fd = open(file, O_CREAT | O_RDWR | O_TRUNC, 0600);
+  if (fd < 0 || ftruncate(fd, (off_t)size) < 0) return 1;
+  char *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (at == MAP_FAILED) return 1;
+  signal(SIGBUS, on_no_room);
+  for (size_t byte = 0; byte < size; byte += 4096) at[byte] = 1;
+  hold(400);
+  puts("done");
+  return 0;
+}
+
 static void burn(long ms) {
   time_t end = time(NULL) + SECONDS;
   while (processor_ms() < ms && time(NULL) < end) continue;
@@ -194,6 +214,7 @@ int main(int argc, char **argv) {
   if (strcmp(verb, "memory") == 0) return eat_memory(first, second);
   if (strcmp(verb, "shared") == 0) return eat_shared(first, second);
   if (strcmp(verb, "tmpfs") == 0) return eat_tmpfs(argv[2], second);
+  if (strcmp(verb, "mapped") == 0) return eat_mapped(argv[2], second);
   if (strcmp(verb, "burn") == 0) return eat_burn(first, second);
   if (strcmp(verb, "orphans") == 0) return eat_orphans(first, second);
   if (strcmp(verb, "open") == 0) return eat_open(first);

@@ -201,6 +201,17 @@ describe("limits", function()
         assert.is_false(support.exists(name))
       end
     end)
+
+    it("counts once what is mapped of such a file", function()
+      for _, machine in ipairs(BOTH) do
+        on(machine)
+        local opts = { policy = { extends = "workspace-write", exclude_slash_tmp = true } }
+        local words = { "mapped", "/dev/shm/sbx-limits-spec", 30 }
+        passes(run("contained", { memory_bytes = "48M" }, words, opts))
+        words[3] = 60
+        ended("memory_bytes", 137, run("contained", { memory_bytes = "48M" }, words, opts))
+      end
+    end)
   end)
 
   describe("cpu_ms", function()
@@ -219,6 +230,16 @@ describe("limits", function()
         local out, err = run("contained", { cpu_ms = 200 }, { "orphans", 4000, 40 })
         ended("cpu_ms", 137, out, err)
       end
+    end)
+
+    it("is told of one that died of SIGXCPU, which comes before SIGKILL", function()
+      local function shell(limits, script)
+        return run("contained", limits, {}, { [1] = "sh", [2] = "-c", [3] = script })
+      end
+      local out, err = shell({ cpu_ms = 9000 }, "kill -XCPU $$")
+      ended("cpu_ms", 128 + core.signals.XCPU, out, err)
+      assert.equal("signal", shell({ file_bytes = "1M" }, "kill -XCPU $$").status)
+      assert.equal("11\n12\n", shell({ cpu_ms = 9000 }, "ulimit -St; ulimit -Ht").stdout)
     end)
 
     it("doesn't count sleep", function()

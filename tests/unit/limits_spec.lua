@@ -217,7 +217,8 @@ end)
 describe("the end", function()
   local GIVEN = { memory_bytes = 5, processes = 6, file_bytes = 7, open_files = 8, output_bytes = 9,
                   cpu_ms = 10 }
-  local function of(raw, given) return (limits.of_end(raw, given or GIVEN, 25)) end
+  local SIGNALS = { XFSZ = 25, XCPU = 24 }
+  local function of(raw, given) return (limits.of_end(raw, given or GIVEN, SIGNALS)) end
 
   it("by a bound has its name", function()
     for bound, name in pairs({ memory = "memory_bytes", cpu = "cpu_ms", tasks = "processes",
@@ -239,5 +240,11 @@ describe("the end", function()
     local raw = { ended_by = "signal", signal = 25, exit_code = 153 }
     assert.equal("file_bytes", of(raw))
     assert.is_nil(of(raw, { processes = 1 }))
+  end)
+
+  it("by SIGXCPU, too", function()
+    local raw = { ended_by = "signal", signal = 24, exit_code = 152 }
+    assert.equal("cpu_ms", of(raw))
+    assert.is_nil(of(raw, { file_bytes = 1 }))
   end)
 end)
