@@ -164,7 +164,10 @@ end
 -- affinity of its own threads by their number.
 local function others(list)
   refuse_if(list, "EPERM", "prlimit64", { 0, "ne", 0 })
+  -- 0 is the caller, but with PRIO_USER or PRIO_PGRP all that the caller's user or group has
+  refuse_if(list, "EPERM", "setpriority", { 0, "ne", 0 }) -- PRIO_PROCESS
   refuse_if(list, "EPERM", "setpriority", { 1, "ne", 0 })
+  refuse_if(list, "EPERM", "ioprio_set", { 0, "ne", 1 }) -- IOPRIO_WHO_PROCESS
   refuse_if(list, "EPERM", "ioprio_set", { 1, "ne", 0 })
   refuse(list, "EPERM", { "process_madvise", "migrate_pages" })
 end

@@ -146,6 +146,10 @@ describe("the filter", function()
 
   it("keeps off other processes where they can be named", function()
     local shared = syscalls.filter({ network = "none", fs = true })
+    assert.equal("allow", decide(shared, "setpriority", 0, 0))
+    assert.equal("EPERM", decide(shared, "setpriority", 2, 0)) -- PRIO_USER: all of the user's
+    assert.equal("allow", decide(shared, "ioprio_set", 1, 0))
+    assert.equal("EPERM", decide(shared, "ioprio_set", 3, 0))
     assert.equal("EPERM", decide(shared, "prlimit64", 7))
     assert.equal("allow", decide(shared, "prlimit64", 0))
     assert.equal("allow", decide(none, "prlimit64", 7))
