@@ -6,6 +6,7 @@
  *   eater shared MIB CHILDREN the same memory, in all of them
  *   eater tmpfs FILE MIB      writes a file
  *   eater burn MS CHILDREN    processor time, together
+ *   eater spin MS             the same alone; says so and stays
  *   eater orphans MS COUNT    the same, one after the other, each auto-reaped
  *   eater open COUNT          that many files; holds them for half a second
  *   eater lines COUNT         lines of one character
@@ -151,6 +152,13 @@ static int eat_burn(long ms, long children) {
   return 0;
 }
 
+static int eat_spin(long ms) {
+  burn(ms);
+  puts("spun");
+  hold(SECONDS * 1000);
+  return 0;
+}
+
 static int eat_orphans(long ms, long count) {
   signal(SIGCHLD, SIG_IGN);
   for (long i = 0; i < count; i++) {
@@ -195,6 +203,7 @@ int main(int argc, char **argv) {
   if (strcmp(verb, "shared") == 0) return eat_shared(first, second);
   if (strcmp(verb, "tmpfs") == 0) return eat_tmpfs(argv[2], second);
   if (strcmp(verb, "burn") == 0) return eat_burn(first, second);
+  if (strcmp(verb, "spin") == 0) return eat_spin(first);
   if (strcmp(verb, "orphans") == 0) return eat_orphans(first, second);
   if (strcmp(verb, "open") == 0) return eat_open(first);
   if (strcmp(verb, "lines") == 0) return eat_lines(first);
