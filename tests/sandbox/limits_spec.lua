@@ -325,7 +325,8 @@ describe("limits", function()
     it("isn't held up by one that stops itself, nor by one in memory", function()
       for _, words in ipairs({ { "stop" }, { "memory", "8000", "2" } }) do
         local turns, began = 0, core.now()
-        local opts = { eater, timeout_ms = words[1] == "stop" and 700 or 30000, limits = { memory_bytes = "64M" } }
+        local opts = { eater, timeout_ms = words[1] == "stop" and 700 or 30000,
+                       limits = { memory_bytes = "64M" } }
         for _, word in ipairs(words) do opts[#opts + 1] = word end
         local job = assert(sbx.spawn(opts))
         while not job:poll(10) do turns = turns + 1 end
