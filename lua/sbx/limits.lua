@@ -211,7 +211,7 @@ local ENDED = {
 }
 
 local REFUSED = {
-  processes = "the command failed after it was refused more than %d processes",
+  processes = "the command failed after it had come to %d processes",
   open_files = "the command failed after it had come to %d open files",
 }
 

@@ -25,7 +25,7 @@
 
 /* A tree in a PID namespace that isn't gone by then dies with its init, which nothing outruns; as
  * long as ends keep coming they are counted, for so long in all. */
-#define ZAP_MS 30
+#define ZAP_MS 300
 #define ZAP_TOTAL_MS 1000
 /* Past this, what is left can't be killed (a set-user-ID program under full access). */
 #define SWEEP_MS 10000
@@ -62,8 +62,24 @@ static _Noreturn void abandon(struct supervisor *s);
 
 /* ---- reports ---- */
 
-static void send_report(const struct supervisor *s, const struct sbx_report *report) {
-  send(s->launch->control, report, sizeof *report, MSG_NOSIGNAL | MSG_DONTWAIT);
+static bool is_of_the_moment(int code) {
+  return code == ENOMEM || code == ENOBUFS || code == EAGAIN || code == EINTR;
+}
+
+/* A report that is not told is a supervisor that was lost, to the host. */
+static bool send_surely(const struct supervisor *s, const struct msghdr *msg) {
+  const struct timespec pause = {0, 1000000};
+  for (int i = 0; sendmsg(s->launch->control, msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0; i++) {
+    if (i == SEND_TIMES || !is_of_the_moment(errno)) return false;
+    nanosleep(&pause, NULL);
+  }
+  return true;
+}
+
+static void send_report(const struct supervisor *s, struct sbx_report *report) {
+  struct iovec iov = {report, sizeof *report};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
+  send_surely(s, &msg);
 }
 
 static _Noreturn void fail(struct supervisor *s, const char *step, int code, bool layer) {
@@ -74,10 +90,6 @@ static _Noreturn void fail(struct supervisor *s, const char *step, int code, boo
   sbx_groups_remove(&s->setup.groups);
   send_report(s, &report);
   _exit(125);
-}
-
-static bool is_of_the_moment(int code) {
-  return code == ENOMEM || code == ENOBUFS || code == EAGAIN || code == EINTR;
 }
 
 /* The command's pid as the host sees it: the kernel translates the pid in the credentials, and
@@ -99,11 +111,7 @@ static void send_started(struct supervisor *s) {
     memcpy(CMSG_DATA(cmsg), &cred, sizeof cred);
   }
   /* Without it the host knows nothing of the command: it must not go on. */
-  const struct timespec pause = {0, 1000000};
-  for (int i = 0; sendmsg(s->launch->control, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0; i++) {
-    if (i == SEND_TIMES || !is_of_the_moment(errno)) abandon(s);
-    nanosleep(&pause, NULL);
-  }
+  if (!send_surely(s, &msg)) abandon(s);
 }
 
 /* While the groups are still there. */
@@ -112,6 +120,9 @@ static void take_usage(struct supervisor *s) {
   sbx_meter_read(&s->setup.meter, &aside, s->processes, &s->usage);
   sbx_sampler_usage(&s->sampler, &s->usage);
   sbx_meter_resume(&s->setup.meter, &aside);
+  if (s->ended) return;
+  s->usage.user_us = s->usage.system_us = -1; /* the command was not reaped in time */
+  if (s->usage.memory_measure == SBX_MEASURE_WAITED) s->usage.max_rss_bytes = -1;
 }
 
 static void send_end(const struct supervisor *s, enum sbx_report_type type, bool zap) {

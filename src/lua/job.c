@@ -56,9 +56,9 @@ static void push_usage(lua_State *L, const struct sbx_usage *usage) {
                                          [SBX_MEASURE_GROUP] = "cgroup",
                                          [SBX_MEASURE_NAMESPACE] = "pid_namespace"};
   lua_createtable(L, 0, 12);
-  set_number(L, "user_ms", (double)usage->user_us / 1e3);
-  set_number(L, "system_ms", (double)usage->system_us / 1e3);
-  set_integer(L, "max_rss_bytes", usage->max_rss_bytes);
+  if (usage->user_us >= 0) set_number(L, "user_ms", (double)usage->user_us / 1e3);
+  if (usage->system_us >= 0) set_number(L, "system_ms", (double)usage->system_us / 1e3);
+  if (usage->max_rss_bytes >= 0) set_integer(L, "max_rss_bytes", usage->max_rss_bytes);
   set_integer(L, "voluntary_switches", usage->voluntary_switches);
   set_integer(L, "involuntary_switches", usage->involuntary_switches);
   set_integer(L, "processes", usage->processes);

@@ -30,21 +30,33 @@ describe("usage", function()
   it("has processor time of children, daemons and those that were killed", function()
     local idle = run("sleep 0.3")
     assert.is_true(cpu_ms(idle) < 60, cpu_ms(idle))
-    -- what is killed after a while has had what a busy machine gave it until then
-    local WHOLE, SOME = 150, 20
-    for name, case in pairs({
-      child = { "EATER burn 200 1; true", WHOLE },
-      ["children of children"] = { "(EATER burn 200 4; true); true", WHOLE },
-      daemon = { "(setsid EATER burn 200 1 & ); sleep 1.5", SOME },
-      ["killed at the end"] = { "EATER burn 20000 1 & sleep 0.6", SOME },
+    for name, script in pairs({
+      child = "EATER burn 200 1; true",
+      ["children of children"] = "(EATER burn 200 4; true); true",
+      daemon = "(setsid EATER spin 200 & ) | read x",
+      ["killed at the end"] = "{ EATER spin 200 & } | read x",
     }) do
-      local out = run(case[1])
-      assert.is_true(cpu_ms(out) >= case[2], name .. ": " .. cpu_ms(out))
+      local out = run(script)
+      assert.is_true(cpu_ms(out) >= 150, name .. ": " .. cpu_ms(out))
       assert.is_true(cpu_ms(out) < 3000, name .. ": " .. cpu_ms(out))
     end
-    local out = run("EATER burn 20000 2", { timeout_ms = 600 })
-    assert.equal("timeout", out.status)
-    assert.is_true(cpu_ms(out) >= SOME, cpu_ms(out))
+    local job = assert(sbx.spawn({ "sh", "-c", "true; " .. eater .. " spin 200; true" }))
+    for _, line in job:lines() do
+      if line == "spun" then job:kill() end
+    end
+    local _, err, out = job:wait()
+    assert.equal("cancelled", err.kind)
+    assert.is_true(cpu_ms(out) >= 150, cpu_ms(out))
+  end)
+
+  it("has that of a command with much memory, too, which takes a while to go", function()
+    for _ = 1, 4 do
+      local out = run("exec lua5.4 -e 't = (\"x\"):rep(150000000) while true do end'",
+                      { timeout_ms = 900 })
+      assert.equal("timeout", out.status)
+      assert.is_true(cpu_ms(out) >= 20, cpu_ms(out))
+      assert.is_true(out.usage.max_rss_bytes > 100000000, out.usage.max_rss_bytes)
+    end
   end)
 
   it("has the processes that were started", function()

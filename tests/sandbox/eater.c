@@ -7,6 +7,7 @@
  *   eater tmpfs FILE MIB      writes a file
  *   eater mapped FILE MIB     touches a mapping of one, as far as there is room
  *   eater burn MS CHILDREN    processor time, together
+ *   eater spin MS             the same alone; says so and stays
  *   eater orphans MS COUNT    the same, one after the other, each auto-reaped
  *   eater open COUNT          that many files; holds them for half a second
  *   eater lines COUNT         lines of one character
@@ -171,6 +172,13 @@ static int eat_burn(long ms, long children) {
   return 0;
 }
 
+static int eat_spin(long ms) {
+  burn(ms);
+  puts("spun");
+  hold(SECONDS * 1000);
+  return 0;
+}
+
 static int eat_orphans(long ms, long count) {
   signal(SIGCHLD, SIG_IGN);
   for (long i = 0; i < count; i++) {
@@ -216,6 +224,7 @@ int main(int argc, char **argv) {
   if (strcmp(verb, "tmpfs") == 0) return eat_tmpfs(argv[2], second);
   if (strcmp(verb, "mapped") == 0) return eat_mapped(argv[2], second);
   if (strcmp(verb, "burn") == 0) return eat_burn(first, second);
+  if (strcmp(verb, "spin") == 0) return eat_spin(first);
   if (strcmp(verb, "orphans") == 0) return eat_orphans(first, second);
   if (strcmp(verb, "open") == 0) return eat_open(first);
   if (strcmp(verb, "lines") == 0) return eat_lines(first);

@@ -41,8 +41,10 @@ local PLACES = {
   none = { policy = "danger-full-access" },
 }
 
+-- Whoever is alive holds a lock on his: another's test may be under way.
 local function groups_left()
-  return support.output("find /sys/fs/cgroup -maxdepth 6 -name 'sbxjob.*' 2>/dev/null")
+  return support.output([[find /sys/fs/cgroup -maxdepth 6 -name 'sbxjob.*' -user "$(id -u)" |
+    while read -r group; do flock -n -x "$group" echo "$group"; done 2>/dev/null]])
 end
 
 --- Runs the eater; the result whatever came of it, and the error.
@@ -219,7 +221,7 @@ describe("limits", function()
       for _, children in ipairs({ 1, 5 }) do
         local out, err = run(place, { cpu_ms = 200 }, { "burn", 5000, children })
         ended("cpu_ms", 137, out, err)
-        assert.is_true(out.duration_ms < 5000)
+        assert.is_true(out.usage.user_ms + out.usage.system_ms < 2500)
       end
       passes(run(place, { cpu_ms = 800 }, { "burn", 150, 5 }))
     end)
@@ -344,13 +346,14 @@ describe("limits", function()
     it("isn't held up by one that stops itself, nor by one in memory", function()
       for _, words in ipairs({ { "stop" }, { "memory", "8000", "2" } }) do
         local turns, began = 0, core.now()
-        local opts = { eater, timeout_ms = 700, limits = { memory_bytes = "64M" } }
+        local opts = { eater, timeout_ms = words[1] == "stop" and 700 or 30000,
+                       limits = { memory_bytes = "64M" } }
         for _, word in ipairs(words) do opts[#opts + 1] = word end
         local job = assert(sbx.spawn(opts))
         while not job:poll(10) do turns = turns + 1 end
         local _, err = job:wait()
         assert.equal(words[1] == "stop" and "timeout" or "limit", err.kind)
-        assert.is_true(core.now() - began < 5000)
+        assert.is_true(core.now() - began < 30000)
         assert.is_true(turns > 0)
       end
     end)

@@ -84,8 +84,8 @@ local function run_for(place, seconds, n)
 end
 
 local function print_row(label, commands, now)
-  print(("%-10s %9s %9s %11s %12s %9s %7s %8s"):format(label, commands, now.host_kib,
-    now.engine_kib, now.descriptors, now.processes, now.mounts, now.left))
+  print(("%-8s %9s %9s %11s %12s %10s %7s %8s %5s"):format(label, commands, now.host_kib,
+    now.engine_kib, now.descriptors, now.processes, now.mounts, now.cgroups, now.left))
 end
 
 local function grown(before, after)
@@ -101,7 +101,8 @@ end
 local place = load.place()
 print(("soak: %g minutes, up to %d at once"):format(MINUTES, AT_ONCE))
 print_row("minute", "commands", { host_kib = "host KiB", engine_kib = "engine KiB",
-  descriptors = "descriptors", processes = "processes", mounts = "mounts", left = "left" })
+  descriptors = "descriptors", processes = "processes", mounts = "mounts", cgroups = "cgroups",
+  left = "left" })
 
 local total, n, first, last = 0, 0, nil, nil
 for sample = 0, SAMPLES do

@@ -17,6 +17,8 @@ end
 local function look(place)
   local now = processes.held()
   now.mounts = lines(processes.read("/proc/self/mountinfo"))
+  now.cgroups = lines(support.output("find /sys/fs/cgroup -maxdepth 6 -name 'sbx*.*' -type d "
+    .. "2>/dev/null"))
   now.left = lines(support.output(("ls -A %s; ls -A %s | grep -vx d"):format(
     support.quote(place.outside), support.quote(place.work))))
   return now
