@@ -102,7 +102,7 @@ static int step_ruleset(struct sbx_setup *s) {
 
 static int step_protect(struct sbx_setup *s) {
   if (sbx_watch_open(&s->watch, s->launch->inside) == 0) return 0;
-  s->detail = s->watch.lost;
+  s->detail = errno == EMFILE ? "fs.inotify.max_user_instances" : s->watch.lost;
   return -1;
 }
 

@@ -176,7 +176,7 @@ static void hold_less(struct supervisor *s) {
 /* What was made ahead may have been taken away since. */
 static void check_watch(struct supervisor *s) {
   struct pollfd fd = {s->setup.watch.fd, POLLIN, 0};
-  if (!s->setup.watch.polled && (s->setup.watch.fd < 0 || poll(&fd, 1, 0) <= 0)) return;
+  if (s->setup.watch.fd < 0 || poll(&fd, 1, 0) <= 0) return;
   s->detail = sbx_watch_lost(&s->setup.watch);
   if (s->detail) fail(s, "protect", ESTALE, true);
 }
@@ -362,15 +362,12 @@ static void wait_for_something(struct supervisor *s) {
   int64_t until = sbx_earlier(sbx_earlier(s->timeout_ns, s->kill_ns), s->linger_ns);
   until = sbx_earlier(until, s->sampler.due_ns);
   struct timespec pause = {0, 0};
-  if (s->setup.watch.polled) until = sbx_earlier(until, sbx_deadline(sbx_now(), SBX_WATCH_POLL_MS));
   sigset_t others; /* SIGCHLD alone gets through: nobody else's signal ends or stirs it */
   int64_t left = until == SBX_NEVER ? 0 : until - sbx_now();
   if (left > 0) pause = (struct timespec){left / 1000000000, left % 1000000000};
   sigfillset(&others);
   sigdelset(&others, SIGCHLD);
-  bool told = ppoll(fds, 4, until == SBX_NEVER ? NULL : &pause, &others) > 0;
-  if (s->setup.watch.polled) check_protected(s);
-  if (!told) return;
+  if (ppoll(fds, 4, until == SBX_NEVER ? NULL : &pause, &others) <= 0) return;
   if (fds[0].revents) read_orders(s);
   if (fds[1].revents) abandon(s);
   if (fds[2].revents) check_protected(s);

@@ -35,9 +35,8 @@ static size_t count_in(const sbx_plan *plan) {
 #define EVENTS_AROUND (EVENTS_ABOVE | IN_MOVED_FROM | IN_MOVED_TO)
 
 /* Who may not read a directory can't watch it, and the mount is held all the same. */
-static int watch_above(const struct sbx_watch *watch, const char *above, uint32_t events) {
-  if (watch->polled) return 0;
-  int rc = above ? inotify_add_watch(watch->fd, above, events) : -1;
+static int watch_above(int fd, const char *above, uint32_t events) {
+  int rc = above ? inotify_add_watch(fd, above, events) : -1;
   return rc < 0 && errno != EACCES ? -1 : 0;
 }
 
@@ -45,7 +44,7 @@ static int watch_above(const struct sbx_watch *watch, const char *above, uint32_
 static int add_above(struct sbx_watch *watch, const char *path, uint32_t events) {
   char *above = sbx_path_parent(path);
   bool again = above && watch->above && strcmp(above, watch->above) == 0;
-  int rc = again && events == watch->above_events ? 0 : watch_above(watch, above, events);
+  int rc = again && events == watch->above_events ? 0 : watch_above(watch->fd, above, events);
   free(watch->above);
   watch->above = above;
   watch->above_events = events;
@@ -72,9 +71,8 @@ static int add(struct sbx_watch *watch, const struct sbx_record_header *header) 
   struct stat st;
   const char *path = watch->lost = sbx_mount_path(header);
   if (record->op != SBX_MOUNT_BIND) return add_hidden(watch, path);
-  int number = watch->polled ? -1 : inotify_add_watch(watch->fd, path, EVENTS);
-  if (!watch->polled && number < 0) return -1;
-  if (add_above(watch, path, EVENTS_ABOVE) < 0) return -1;
+  int number = inotify_add_watch(watch->fd, path, EVENTS);
+  if (number < 0 || add_above(watch, path, EVENTS_ABOVE) < 0) return -1;
   if (fstatat(AT_FDCWD, path, &st, AT_SYMLINK_NOFOLLOW) < 0) return -1;
   if (!is_same(record, &st)) return -1;
   watch->list[watch->count++] = (struct sbx_watched){path, st.st_dev, st.st_ino, number};
@@ -89,27 +87,14 @@ static int add_all(struct sbx_watch *watch, const sbx_plan *plan) {
   return 0;
 }
 
-/* inotify(7), /proc/sys/fs/inotify: a user has so many instances, and so many watches. */
-static bool is_used_up(int code) {
-  return code == EMFILE || code == ENOSPC;
-}
-
-static int poll_instead(struct sbx_watch *watch, const sbx_plan *plan) {
-  sbx_fd_close(&watch->fd);
-  watch->polled = true;
-  watch->count = 0;
-  return add_all(watch, plan);
-}
-
 int sbx_watch_open(struct sbx_watch *watch, const sbx_plan *plan) {
   size_t count = count_in(plan);
   *watch = (struct sbx_watch){.fd = -1};
   if (count == 0) return 0;
   watch->list = malloc(count * sizeof *watch->list);
-  if (!watch->list) return -1;
   watch->fd = sbx_fd_high(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  int rc = watch->fd < 0 ? -1 : add_all(watch, plan);
-  if (rc < 0 && is_used_up(errno)) rc = poll_instead(watch, plan);
+  if (!watch->list || watch->fd < 0) return -1;
+  int rc = add_all(watch, plan);
   free(watch->above);
   watch->above = NULL;
   return rc;
@@ -143,7 +128,7 @@ static const char *read_events(const struct sbx_watch *watch) {
 }
 
 const char *sbx_watch_lost(struct sbx_watch *watch) {
-  const char *lost = watch->fd < 0 ? NULL : read_events(watch);
+  const char *lost = read_events(watch);
   for (size_t i = 0; !lost && i < watch->count; i++)
     if (!is_there(&watch->list[i])) lost = watch->list[i].path;
   return lost;

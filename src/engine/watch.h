@@ -13,12 +13,8 @@ struct sbx_watched {
   int number; /* of inotify's watch */
 };
 
-/* How often who can't be told looks. */
-#define SBX_WATCH_POLL_MS 20
-
 struct sbx_watch {
-  int fd;      /* readable when somebody should look; -1: nothing tells */
-  bool polled; /* the user's instances or watches of inotify are used up: somebody has to look */
+  int fd; /* readable when somebody should look; -1: nothing is watched */
   struct sbx_watched *list;
   size_t count;
   const char *lost; /* the path that could not be watched */
@@ -28,7 +24,7 @@ struct sbx_watch {
 
 /* The entries with SBX_MOUNT_WATCHED of a plan, as they are now: 0, or -1, errno and lost. */
 int sbx_watch_open(struct sbx_watch *watch, const sbx_plan *plan);
-/* After fd was readable, or when it is polled: the path that is another's now, or NULL. */
+/* After fd was readable: the path that is another's now, or NULL. */
 const char *sbx_watch_lost(struct sbx_watch *watch);
 
 #endif

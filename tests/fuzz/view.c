@@ -188,7 +188,7 @@ static void try_ruleset(const sbx_plan *plan) {
 
 static void try_watch(const sbx_plan *plan) {
   struct sbx_watch watch;
-  if (sbx_watch_open(&watch, plan) == 0 && (watch.fd >= 0 || watch.polled)) {
+  if (sbx_watch_open(&watch, plan) == 0 && watch.fd >= 0) {
     const char *lost = sbx_watch_lost(&watch);
     if (lost) check_named(plan, lost);
   }
