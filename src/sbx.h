@@ -182,8 +182,8 @@ typedef struct sbx_sandbox sbx_sandbox;
  * its supervisors itself (only for a program with one thread). */
 SBX_API sbx_engine *sbx_engine_new(const char *helper);
 SBX_API void sbx_engine_free(sbx_engine *engine);
-/* A command comes soon: what can be made ahead for one like the last is begun, beside what the host
- * does until then. */
+/* A command comes sooner or later: what can be made ahead for one like the last is begun, beside
+ * what the host does until then. */
 SBX_API void sbx_engine_expect(sbx_engine *engine);
 /* Whether what is at a real path is a placeholder of this engine: for it, nothing is there. */
 SBX_API bool sbx_engine_placeholder(const sbx_engine *engine, const char *path, uint64_t dev,

@@ -61,6 +61,7 @@ local function finish(state)
   local r, err, out = result.make(raw_of(state), state.spec)
   state.outcome = { r, err, out }
   state.handle:close()
+  core.expect()
   state.busy = true
   if state.sink then state.sink:finish() end
   local on_exit = state.on_exit

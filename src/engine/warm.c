@@ -159,9 +159,8 @@ static void expect(struct sbx_warm *warm, const struct sbx_layers *shared, const
 void sbx_warm_expect(struct sbx_warm *warm, int spawner) {
   if (!warm->expected_plan) return;
   sbx_warm_collect(warm, spawner);
-  for (size_t i = 0; i < SBX_WARM_SPARES; i++)
-    if (warm->spares[i].socket >= 0) return;
-  if (warm->pending == 0) order(warm, spawner, &warm->expected, warm->expected_plan, NULL);
+  if (warm->pending == 0 && !find(warm, &warm->expected))
+    order(warm, spawner, &warm->expected, warm->expected_plan, NULL);
 }
 
 void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
@@ -173,7 +172,5 @@ void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers 
   if (seen_before(&warm->whole, layers) && !find(warm, layers))
     order(warm, spawner, layers, ahead, inside);
   if (!sbx_plan_next(&cursor)) return; /* nothing that others share */
-  expect(warm, &shared, ahead);
-  if (seen_before(&warm->shared, &shared) && !find(warm, &shared))
-    order(warm, spawner, &shared, ahead, NULL);
+  if (seen_before(&warm->shared, &shared)) expect(warm, &shared, ahead);
 }

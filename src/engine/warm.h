@@ -27,15 +27,16 @@ void sbx_warm_open(struct sbx_warm *warm);
 void sbx_warm_close(struct sbx_warm *warm); /* ends them; idempotent */
 /* Takes what the spawner has offered since, and lets go of what no longer counts. */
 void sbx_warm_collect(struct sbx_warm *warm, int spawner);
-/* A command comes soon, most likely one that shares the last one's first plan: orders a spare for
- * it where none waits, so that it is made while the host prepares the rest. */
+/* A command comes sooner or later, most likely one that shares the last one's first plan: orders a
+ * spare for it where none waits. Asked at the end of a command, when it takes the processor from
+ * nobody, and once more before the next. */
 void sbx_warm_expect(struct sbx_warm *warm, int spawner);
 /* A spare for these layers, the most complete one, or NULL; waits for one that was ordered just
  * now. The caller closes it. */
 struct sbx_spare *sbx_warm_find(struct sbx_warm *warm, int spawner,
                                 const struct sbx_layers *layers);
-/* Orders one for the next command like this, and one for any policy that shares the first plan:
- * from the second on, so that a host that runs one command pays for one. */
+/* Orders one for the next command like this, and expects others that share the first plan: from the
+ * second on, so that a host that runs one command pays for one. */
 void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
                     const sbx_plan *ahead, const sbx_plan *inside);
 

@@ -139,7 +139,7 @@ static int core_spawn(lua_State *L) {
   return *box ? 1 : sbx_lua_failure(L, &err);
 }
 
-/* core.expect(): a command comes soon; what can be made ahead for it is begun */
+/* core.expect(): a command comes sooner or later; what can be made ahead for it is begun */
 static int core_expect(lua_State *L) {
   const struct state *state = state_of(L);
   if (state->engine) sbx_engine_expect(state->engine);

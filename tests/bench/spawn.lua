@@ -4,6 +4,8 @@ local sbx = require "sbx"
 local stats = require "tests.bench.stats"
 
 local WARM_UP = 50
+-- What is made for the next policy is made once a command has ended.
+local PAUSE = 0.002
 local COMMAND = {"/bin/true"}
 local RULES = 100
 -- More than a host has supervisors made ahead for: what is ready is only what policies share.
@@ -65,9 +67,9 @@ local function row(what, times, base, goal)
 end
 
 -- Against the floor, in one run of its own for each: what is made ahead is for few policies.
-local function measure(list, runs)
-  stats.interleave(list, WARM_UP, floor.now)
-  return stats.interleave(list, runs, floor.now)
+local function measure(list, runs, pause)
+  stats.interleave(list, WARM_UP, floor.now, pause)
+  return stats.interleave(list, runs, floor.now, pause)
 end
 
 return function(options)
@@ -80,7 +82,7 @@ return function(options)
   }
   times = measure({bare, confined(directory, "contained")}, options.runs)
   rows[4] = row("the same, contained tier", times[2], times[1], 2.2)
-  times = measure({bare, unprepared(directory)}, options.runs)
+  times = measure({bare, unprepared(directory)}, options.runs, PAUSE)
   rows[5] = row("the same, each time another policy", times[2], times[1], 2.2)
   local one = confined(directory, "contained", with_rules(directory, 1, 1))
   local many = confined(directory, "contained", with_rules(directory, 1, RULES))

@@ -10,12 +10,15 @@ function M.median(values)
   return (sorted[middle] + sorted[middle + 1]) / 2
 end
 
----Runs every function of `list` once a round, `rounds` times, and gives the seconds of each.
-function M.interleave(list, rounds, now)
+---Runs every function of `list` once a round, `rounds` times, and gives the seconds of each. With a
+---`pause` (seconds) before each: what one leaves to be done behind it must not slow the next.
+function M.interleave(list, rounds, now, pause)
   local times = {}
   for i = 1, #list do times[i] = {} end
   for round = 1, rounds do
     for i = 1, #list do
+      local idle = now() + (pause or 0)
+      while now() < idle do end -- luacheck: ignore
       local began = now()
       list[i]()
       times[i][round] = now() - began
