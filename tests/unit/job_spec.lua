@@ -4,6 +4,7 @@ local MODULES = { "core", "errors", "job", "kinds", "loop", "options", "result",
 local function fake_core()
   local clock = 0
   return {
+    expect = function() end,
     signals = { TERM = 15, KILL = 9, INT = 2 },
     now = function() clock = clock + 1; return clock end,
   }
