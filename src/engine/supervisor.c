@@ -187,7 +187,7 @@ static void take_listener(struct supervisor *s, int pair[2]) {
   if (sbx_broker_open(&s->broker, pair[0], s->launch->inside) == 0) return;
   int code = errno;
   kill_tree(s);
-  fail(s, "seccomp", code, true);
+  fail(s, "supervisor", code, true); /* the command may have run by now */
 }
 
 static void start_command(struct supervisor *s) {

@@ -50,6 +50,12 @@ for made in $(find /sys/fs/cgroup -maxdepth 4 -type d -name 'sbx.*' 2>/dev/null)
 done
 true]]
 
+-- What other tests have left is none of the recording's.
+local SWEEP = [[
+for made in $(find /sys/fs/cgroup -maxdepth 4 -type d -name 'sbx.*' 2>/dev/null); do
+  [ -d /proc/"${made##*.}" ] || rmdir "$made" 2>/dev/null
+done]]
+
 -- What the bench's programs need, and nothing of the developer's.
 local function environment(bench, slot)
   return ("env -i PATH=%s HOME=%s/home XDG_RUNTIME_DIR=%s/run TMPDIR=%s/outside FAULTS_PROBE=%s")
@@ -79,9 +85,11 @@ local function start(bench, slot, scene, what)
     mkdir -m 700 work second outside home run run/sbxlua
     echo x >outside/file
     %s
+    %s
     %s </dev/null >tracer.out 2>&1; cat tracer.out; pid=$(sed -n 's/^host\t//p' tracer.out)
     rm tracer.out
     %s]]):format(slot, slot, slot, scene.tier:match("[+@]$") and MORE or "",
+                     what == "record" and SWEEP or "",
                      M.line(bench, slot, scene, what), STATE)
   return assert(io.popen("sh -c " .. quote(script)))
 end
