@@ -74,6 +74,21 @@ static int add_ruleset(sbx_plan *to, const struct sbx_record_header *header) {
   return sbx_plan_landlock(to, rules->abi, rules->fs, rules->net, rules->scope);
 }
 
+static int add_bounds(sbx_plan *to, const struct sbx_record_header *header) {
+  struct sbx_bounds bounds;
+  MUST(header->size == sizeof bounds);
+  memcpy(&bounds, sbx_record_payload(header), sizeof bounds);
+  return sbx_plan_bounds(to, &bounds);
+}
+
+static int add_reading(sbx_plan *to, const struct sbx_record_header *header) {
+  const struct sbx_reading_record *reading = sbx_record_payload(header);
+  const char *text = sbx_record_string(header, sizeof *reading);
+  check_text(header, text);
+  MUST(reading->reading < SBX_READINGS && reading->divided > 0);
+  return sbx_plan_group_read(to, (enum sbx_reading)reading->reading, reading->divided, text);
+}
+
 static int add_caps(sbx_plan *to, const struct sbx_record_header *header) {
   uint64_t caps;
   memcpy(&caps, sbx_record_payload(header), sizeof caps);
@@ -93,6 +108,10 @@ static int add_record(sbx_plan *to, const struct sbx_record_header *header) {
   case SBX_RECORD_SOCKET:
     return add_path(to, header, sizeof(struct sbx_socket_record), sbx_plan_socket);
   case SBX_RECORD_JOURNAL: return add_path(to, header, sizeof(uint64_t), sbx_plan_journal);
+  case SBX_RECORD_BOUNDS: return add_bounds(to, header);
+  case SBX_RECORD_GROUP: return add_path(to, header, sizeof(uint64_t), sbx_plan_group);
+  case SBX_RECORD_GROUP_SET: return add_path(to, header, sizeof(uint64_t), sbx_plan_group_set);
+  case SBX_RECORD_GROUP_READ: return add_reading(to, header);
   case SBX_RECORD_REFUSE: return add_refusal(to, header);
   default: MUST(!"a record of no known type was let through");
   }

@@ -40,6 +40,8 @@ local CASES = {
   { "landlock", { policy = "read-only", tier = "landlock" } },
   { "write", { policy = { extends = "workspace-write", deny_read = { "/etc/ssh" } } } },
   { "loopback", { policy = { extends = "read-only", network = "loopback" } } },
+  { "bounds", { limits = { memory_bytes = "64M", processes = 10, cpu_ms = 1000, open_files = 50,
+                          file_bytes = "1M" } } },
   { "open", { policy = { mode = "danger-full-access", read_only = { "/usr" } } } },
 }
 

@@ -340,7 +340,8 @@ describe("limits", function()
       assert.equal("timeout", err.kind)
       assert.equal(65536, #out.stdout)
       local peak = tonumber(support.read("/proc/self/status"):match("VmHWM:%s*(%d+)"))
-      assert.is_true(peak < GIB / 4096, peak)
+      -- AddressSanitizer keeps what was freed for a while
+      if not os.getenv("SBX_SANITIZED") then assert.is_true(peak < GIB / 4096, peak) end
     end)
 
     it("isn't held up by one that stops itself, nor by one in memory", function()
