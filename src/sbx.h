@@ -192,6 +192,9 @@ SBX_API bool sbx_engine_placeholder(const sbx_engine *engine, const char *path, 
 /* Compiles a plan: rulesets and filters that jobs share. err->kind SANDBOX, step "landlock",
  * "seccomp", ...: this kernel can't hold it in full. */
 SBX_API sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err);
+/* The same, sooner: the filter of another (or NULL) is copied where the refusals are the same. */
+SBX_API sbx_sandbox *sbx_sandbox_new_like(const sbx_plan *plan, const sbx_sandbox *like,
+                                          struct sbx_error *err);
 SBX_API void sbx_sandbox_free(sbx_sandbox *sandbox);
 
 /* ---- jobs ---- */

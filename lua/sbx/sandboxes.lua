@@ -180,13 +180,19 @@ function M.get(o, cwd, env, edited)
   return held
 end
 
+-- Policies differ in paths; the filter is mostly that of the one before, and takes the longest.
+-- Weak: it holds descriptors.
+local last = setmetatable({}, { __mode = "v" })
+
 --- The compiled sandbox of one alternative.
 function M.compile(held, index)
   local sandbox = held.compiled[index]
   if sandbox then return sandbox end
   local raw
-  sandbox, raw = scripts.call(held.script, core.sandbox, held.plan.alternatives[index].engine)
+  sandbox, raw = scripts.call(held.script, core.sandbox, held.plan.alternatives[index].engine,
+                              last.sandbox)
   if not sandbox then return nil, raw end
+  last.sandbox = sandbox
   held.compiled[index] = sandbox
   return sandbox
 end

@@ -206,6 +206,7 @@ local function make(wish)
   return list
 end
 
+local unpack = table.unpack or unpack
 local made = {}
 
 --- The default list for a wish: `{network, fs, truncation, pidns, tracing,
@@ -222,9 +223,7 @@ function M.filter(wish)
     shared = make(wish)
     made[key] = shared
   end
-  local list = {}
-  for i = 1, #shared do list[i] = shared[i] end
-  return list
+  return { unpack(shared) } -- made for each set of layers: the short way, in C
 end
 
 -- Refused because a property rests on it: `syscalls.allow` may not undo that.

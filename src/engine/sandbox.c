@@ -214,6 +214,11 @@ static int add_inside(sbx_sandbox *sandbox, const struct sbx_record_header *reco
   return sbx_plan_copy(sandbox->inside, record) ? 0 : fail(err, "limits", errno, NULL);
 }
 
+static int add_refusal(sbx_sandbox *sandbox, const struct sbx_record_header *record,
+                       struct sbx_error *err) {
+  return sbx_plan_copy(sandbox->refusals, record) ? 0 : fail(err, "seccomp", errno, NULL);
+}
+
 static uint64_t key_of(const void *bytes, size_t size) {
   const unsigned char *at = bytes;
   uint64_t key = UINT64_C(14695981039346656037); /* FNV-1a */
@@ -256,35 +261,48 @@ static int refuse(struct sbx_sandbox *sandbox, struct sbx_filter *filter,
   return rc == 0 ? 0 : fail(err, "seccomp", rc, *name ? name : "a call by number");
 }
 
-static int fill_filter(sbx_sandbox *sandbox, struct sbx_filter *filter, const sbx_plan *plan,
-                       struct sbx_error *err) {
-  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+static int fill_filter(sbx_sandbox *sandbox, struct sbx_filter *filter, struct sbx_error *err) {
+  struct sbx_cursor cursor = sbx_plan_cursor(sandbox->refusals);
   const struct sbx_record_header *record;
   while ((record = sbx_plan_next(&cursor)))
-    if (record->type == SBX_RECORD_REFUSE && refuse(sandbox, filter, record, err) < 0) return -1;
+    if (refuse(sandbox, filter, record, err) < 0) return -1;
   return 0;
 }
 
-static bool has_refusals(const sbx_plan *plan) {
-  struct sbx_cursor cursor = sbx_plan_cursor(plan);
-  const struct sbx_record_header *record;
-  while ((record = sbx_plan_next(&cursor)))
-    if (record->type == SBX_RECORD_REFUSE) return true;
-  return false;
-}
-
-static int compile_filter(sbx_sandbox *sandbox, const sbx_plan *plan, struct sbx_error *err) {
+static int compile_filter(sbx_sandbox *sandbox, struct sbx_error *err) {
   size_t count = 0;
-  if (!has_refusals(plan)) return 0;
   struct sbx_filter *filter = sbx_filter_new();
   if (!filter) return fail(err, "seccomp", errno, NULL);
-  int rc = fill_filter(sandbox, filter, plan, err);
+  int rc = fill_filter(sandbox, filter, err);
   if (rc == 0 && !(sandbox->filter = sbx_filter_export(filter, &count)))
     rc = fail(err, "seccomp", errno ? errno : EINVAL, "export the filter");
   if (rc == 0 && count > BPF_MAXINSNS) rc = fail(err, "seccomp", E2BIG, NULL);
   sandbox->layers.filter_count = (uint32_t)count;
   sbx_filter_free(filter);
   return rc;
+}
+
+static bool same_refusals(const sbx_sandbox *a, const sbx_sandbox *b) {
+  size_t size_a, size_b;
+  const void *bytes_a = sbx_plan_bytes(a->refusals, &size_a);
+  const void *bytes_b = sbx_plan_bytes(b->refusals, &size_b);
+  return size_a == size_b && memcmp(bytes_a, bytes_b, size_a) == 0;
+}
+
+static int copy_filter(sbx_sandbox *sandbox, const sbx_sandbox *like, struct sbx_error *err) {
+  size_t size = like->layers.filter_count * sizeof *like->filter;
+  sandbox->filter = malloc(size);
+  if (!sandbox->filter) return fail(err, "seccomp", ENOMEM, NULL);
+  memcpy(sandbox->filter, like->filter, size);
+  sandbox->layers.filter_count = like->layers.filter_count;
+  sandbox->layers.on_behalf = like->layers.on_behalf;
+  return 0;
+}
+
+static int make_filter(sbx_sandbox *sandbox, const sbx_sandbox *like, struct sbx_error *err) {
+  if (!has_records(sandbox->refusals)) return 0;
+  if (like && same_refusals(sandbox, like)) return copy_filter(sandbox, like, err);
+  return compile_filter(sandbox, err);
 }
 
 /* ---- the whole ---- */
@@ -305,6 +323,7 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_GROUP:
   case SBX_RECORD_GROUP_SET:
   case SBX_RECORD_GROUP_READ: return add_inside(sandbox, record, err);
+  case SBX_RECORD_REFUSE: return add_refusal(sandbox, record, err);
   default: return 0;
   }
 }
@@ -337,6 +356,11 @@ static int check_whole(const sbx_sandbox *sandbox, struct sbx_error *err) {
 }
 
 sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err) {
+  return sbx_sandbox_new_like(plan, NULL, err);
+}
+
+sbx_sandbox *sbx_sandbox_new_like(const sbx_plan *plan, const sbx_sandbox *like,
+                                  struct sbx_error *err) {
   sbx_sandbox *sandbox = calloc(1, sizeof *sandbox);
   if (!sandbox) {
     fail(err, "plan", ENOMEM, NULL);
@@ -346,13 +370,14 @@ sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err) {
   sandbox->ahead = sbx_plan_new();
   sandbox->inside = sbx_plan_new();
   sandbox->placeholders = sbx_plan_new();
-  bool all = sandbox->ahead && sandbox->inside && sandbox->placeholders;
+  sandbox->refusals = sbx_plan_new();
+  bool all = sandbox->ahead && sandbox->inside && sandbox->placeholders && sandbox->refusals;
   int rc = all ? 0 : fail(err, "plan", ENOMEM, NULL);
   if (rc == 0) set_flags(sandbox, plan);
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
   while (rc == 0 && (record = sbx_plan_next(&cursor))) rc = apply_record(sandbox, record, err);
-  if (rc == 0) rc = compile_filter(sandbox, plan, err);
+  if (rc == 0) rc = make_filter(sandbox, like, err);
   if (rc == 0) rc = check_whole(sandbox, err);
   if (rc == 0) sandbox->layers.ahead_key = measure(sandbox->ahead, &sandbox->layers.ahead_size);
   if (rc == 0) return sandbox;
@@ -370,6 +395,7 @@ void sbx_sandbox_free(sbx_sandbox *sandbox) {
   sbx_plan_free(sandbox->ahead);
   sbx_plan_free(sandbox->inside);
   sbx_plan_free(sandbox->placeholders);
+  sbx_plan_free(sandbox->refusals);
   sbx_fd_close(&sandbox->ruleset);
   free(sandbox);
 }

@@ -32,6 +32,7 @@ struct sbx_sandbox {
   sbx_plan *ahead, *inside, *placeholders;
   char *journals; /* of placeholders, in order, each with a NUL byte behind it; or NULL */
   size_t journals_size;
+  sbx_plan *refusals; /* what the filter was made of */
   struct sock_filter *filter;
   int ruleset; /* Landlock, or -1 */
   char *cgroup;

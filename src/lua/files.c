@@ -11,6 +11,7 @@
 
 #define READ_MAX (4 << 20)
 #define SLACK (64 * 1024)
+#define SMALL 4096
 
 static const char *type_of(mode_t mode) {
   if (S_ISREG(mode)) return "file";
@@ -75,20 +76,19 @@ static ssize_t read_whole(int fd, char *into, size_t max) {
   return (ssize_t)used;
 }
 
-static int push_file(lua_State *L, const char *path, size_t max, char *buffer) {
+/* -1: errno; else as read_whole(). */
+static ssize_t read_file(const char *path, char *into, size_t max) {
   int fd = open_regular(path);
-  if (fd < 0) return sbx_lua_errno(L, "open", path);
-  ssize_t size = read_whole(fd, buffer, max);
+  if (fd < 0) return -1;
+  ssize_t size = read_whole(fd, into, max);
   int saved = errno;
   close(fd);
-  errno = size < 0 ? saved : EFBIG;
-  if (size < 0 || (size_t)size > max) return sbx_lua_errno(L, "read", path);
-  lua_pushlstring(L, buffer, (size_t)size);
-  return 1;
+  errno = saved;
+  return size;
 }
 
-/* Room for the file as it is now and a little more, so that small files leave no large garbage;
- * files of /proc say that they are empty. Made before the file is opened: it may throw. */
+/* Room for the file as it is now and a little more; files of /proc say that they are empty. Made
+ * before the file is opened: it may throw. */
 static size_t room_for(const char *path, size_t max) {
   struct stat st;
   size_t room = SLACK;
@@ -98,11 +98,21 @@ static size_t room_for(const char *path, size_t max) {
 
 /* core.fs_read(path[, max]) -> text, or nil and an error (EFBIG past max bytes, 4 MiB) */
 static int fs_read(lua_State *L) {
+  char small[SMALL + 1], *buffer = small; /* most are, and would leave much garbage */
   const char *path = luaL_checkstring(L, 1);
   lua_Integer max = luaL_optinteger(L, 2, READ_MAX);
   luaL_argcheck(L, max > 0 && max <= (1 << 30), 2, "out of range");
-  size_t room = room_for(path, (size_t)max);
-  return push_file(L, path, room, lua_newuserdatauv(L, room + 1, 0));
+  size_t room = max < SMALL ? (size_t)max : SMALL;
+  ssize_t size = read_file(path, buffer, room);
+  if (size > SMALL) {
+    room = room_for(path, (size_t)max);
+    buffer = lua_newuserdatauv(L, room + 1, 0);
+    size = read_file(path, buffer, room);
+  }
+  if (size >= 0 && (size_t)size > room) errno = EFBIG;
+  if (size < 0 || (size_t)size > room) return sbx_lua_errno(L, "read", path);
+  lua_pushlstring(L, buffer, (size_t)size);
+  return 1;
 }
 
 static int close_directory(lua_State *L) {

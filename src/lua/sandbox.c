@@ -15,14 +15,15 @@ static int sandbox_gc(lua_State *L) {
   return 0;
 }
 
-/* core.sandbox(plan) -> sandbox, or nil and an error */
+/* core.sandbox(plan [, like]) -> sandbox, or nil and an error */
 int sbx_lua_sandbox(lua_State *L) {
   struct sbx_error err = {0};
+  const sbx_sandbox *like = lua_isnoneornil(L, 2) ? NULL : sbx_lua_check_sandbox(L, 2);
   const sbx_plan *plan = sbx_lua_plan(L, 1);
   sbx_sandbox **box = lua_newuserdatauv(L, sizeof(void *), 0);
   *box = NULL;
   luaL_setmetatable(L, SANDBOX);
-  *box = sbx_sandbox_new(plan, &err);
+  *box = sbx_sandbox_new_like(plan, like, &err);
   return *box ? 1 : sbx_lua_failure(L, &err);
 }
 
