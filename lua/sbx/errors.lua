@@ -114,12 +114,15 @@ function M.nearest(word, names)
   return best
 end
 
---- `unknown option "timout_ms" (did you mean "timeout_ms"?)`
+-- More are a list that nobody reads.
+local MOST = 8
+
+--- `unknown option "timout_ms" (did you mean "timeout_ms"?)`, or the names where none is near.
 function M.unknown(what, word, names)
   local text = string.format("unknown %s \"%s\"", what, tostring(word))
   local near = type(word) == "string" and M.nearest(word, names)
   if near then return text .. string.format(" (did you mean \"%s\"?)", near) end
-  return text
+  return #names > MOST and text or text .. ": one of " .. table.concat(names, ", ")
 end
 
 return M

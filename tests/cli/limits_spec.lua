@@ -22,6 +22,15 @@ describe("--limit", function()
     assert.is_nil(got.stderr:find("limit ", 1, true))
   end)
 
+  it("lifts the policy's", function()
+    local policy = '{"limits": {"output_bytes": "1K"}}'
+    local script = "head -c 3000 /dev/zero"
+    assert.equal(137, run("--policy-json", policy, "--sh", script).status)
+    local got = run("--policy-json", policy, "--limit", "output_bytes=none", "--sh", script)
+    assert.equal(0, got.status, got.stderr)
+    assert.equal(3000, #got.stdout)
+  end)
+
   it("is in the object of --json", function()
     local got = run("--json", "--limit", "output_bytes=1000", "--sh", "head -c 3000 /dev/zero")
     assert.equal(137, got.status)

@@ -35,7 +35,7 @@ M.options = {
   { name = "idle-timeout-ms", arg = "N", help = "End it after N ms without output." },
   { name = "limit", arg = "NAME=N", list = true,
     help = "memory_bytes, cpu_ms, file_bytes, output_bytes end it; processes, open_files refuse."
-      .. " N may be 64M." },
+      .. " N may be 64M; none lifts the policy's." },
   { name = "max-output", arg = "SIZE",
     help = "How much of each stream is kept (10M with --json)." },
   { name = "env", arg = "NAME=VALUE|NAME", list = true,
@@ -99,7 +99,7 @@ local function set_limits(values, opts)
   for _, word in ipairs(values.limit) do
     local name, value = word:match("^([^=]*)=(.*)$")
     if not name then return nil, "--limit " .. word .. ": write NAME=N" end
-    opts.limits[name] = value
+    opts.limits[name] = value ~= "none" and value
   end
   return true
 end
