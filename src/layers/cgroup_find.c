@@ -60,7 +60,9 @@ bool sbx_cgroup_find(char *path, size_t size) {
   char own[4096];
   struct sbx_cgroup cgroup;
   if (!own_path(own, sizeof own) || !find_directory(path, size, own)) return false;
-  if (sbx_cgroup_make(&cgroup, sbx_group_open_parent(path), getpid()) < 0) return false;
+  int parent = sbx_group_open_parent(path);
+  if (parent >= 0) sbx_group_sweep(parent, SBX_CGROUP_PREFIX);
+  if (sbx_cgroup_make(&cgroup, parent, getpid()) < 0) return false;
   sbx_cgroup_remove(&cgroup);
   return true;
 }

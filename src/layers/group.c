@@ -31,7 +31,7 @@ static void remove_if_left(int parent, const char *name) {
   sbx_fd_close(&fd);
 }
 
-static void sweep(int parent) {
+void sbx_group_sweep(int parent, const char *prefix) {
   int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   DIR *list = fd < 0 ? NULL : fdopendir(fd);
   if (!list) {
@@ -39,7 +39,7 @@ static void sweep(int parent) {
     return;
   }
   for (struct dirent *entry; (entry = readdir(list));)
-    if (strncmp(entry->d_name, PREFIX, strlen(PREFIX)) == 0) remove_if_left(parent, entry->d_name);
+    if (strncmp(entry->d_name, prefix, strlen(prefix)) == 0) remove_if_left(parent, entry->d_name);
   closedir(list);
 }
 
@@ -66,7 +66,7 @@ static int make_locked(struct sbx_group *group) {
 int sbx_group_make(struct sbx_group *group, int parent) {
   *group = SBX_GROUP_NONE;
   group->parent = parent;
-  sweep(parent);
+  sbx_group_sweep(parent, PREFIX);
   for (int tries = 0; tries < 3; tries++) {
     if (make_locked(group) == 0) return 0;
     int saved = errno;

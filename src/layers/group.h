@@ -18,6 +18,8 @@ struct sbx_group {
 int sbx_group_open_parent(const char *path);
 /* Makes a group below parent, which it owns from then on. 0, or -1 and errno. */
 int sbx_group_make(struct sbx_group *group, int parent);
+/* Removes what a maker that was killed has left: empty, its name so, and nobody's lock on it. */
+void sbx_group_sweep(int parent, const char *prefix);
 /* "file value"; "?file value" where the file may be missing. 0, or -1 and errno. */
 int sbx_group_set(const struct sbx_group *group, const char *text);
 /* The number in "file", or behind the word in "file word"; -1: none. */

@@ -1,5 +1,6 @@
 -- The host's fate by each way to end a tree: no process of it, no cgroup, mount or placeholder is
 -- left within a second, and the host lives where it should.
+local core = require "sbx.core"
 local sbx = require "sbx"
 local support = require "tests.support"
 local ways = require "tests.ways"
@@ -137,3 +138,25 @@ for _, way in ipairs(ways.LIST) do
     if way == "pidns" then it(ALL.name, function() check(ALL) end) end
   end)
 end
+
+describe("a cgroup that was left by who was killed", function()
+  it("is taken away when the next place for one is looked for, unless somebody holds it", function()
+    local place = core.cgroup()
+    if not place then pending("no cgroup for this user here") end
+    local left, held = place .. "/sbx.999999991", place .. "/sbx.999999992"
+    support.shell("mkdir %s %s", left, held)
+    local holder <close> = assert(sbx.spawn({ "flock", "-s", held, "sleep", "60",
+                                              policy = "danger-full-access" }))
+    assert.is_truthy(support.wait_until(function()
+      return not os.execute(("flock -xn %s true"):format(held))
+    end, 5))
+    assert.equal(place, core.cgroup())
+    local was_held = support.exists(held)
+    assert.is_false(support.exists(left))
+    assert.is_true(was_held)
+    holder:kill()
+    holder:wait()
+    assert.equal(place, core.cgroup())
+    assert.is_false(support.exists(held))
+  end)
+end)
