@@ -45,14 +45,14 @@ echo state
 find . -mindepth 1 ! -path './run/sbxlua*' -printf '%P %y\n' | sort
 ls /run/sbxlua /dev/shm/sbxlua-* /var/tmp/sbxlua-* run/sbxlua 2>/dev/null | grep "^$pid[.]"
 md5sum </proc/self/mountinfo
-for made in $(find /sys/fs/cgroup -maxdepth 4 -type d -name 'sbx.*' 2>/dev/null); do
+for made in $(find /sys/fs/cgroup -maxdepth 4 -type d -uid $(id -u) -name 'sbx.*' 2>/dev/null); do
   [ -d /proc/"${made##*.}" ] || { echo "$made"; rmdir "$made"; }
 done
 true]]
 
 -- What other tests have left is none of the recording's.
 local SWEEP = [[
-for made in $(find /sys/fs/cgroup -maxdepth 4 -type d -name 'sbx.*' 2>/dev/null); do
+for made in $(find /sys/fs/cgroup -maxdepth 4 -type d -uid $(id -u) -name 'sbx.*' 2>/dev/null); do
   [ -d /proc/"${made##*.}" ] || rmdir "$made" 2>/dev/null
 done]]
 
