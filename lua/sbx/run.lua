@@ -129,6 +129,19 @@ local function launch(spec)
   return errors.fail("sandbox", "the plan has no set of layers to try")
 end
 
+-- What is to be audited and can't be is not run.
+local function audited_launch(spec)
+  if not spec.o.audit then return launch(spec) end
+  local audit = require "sbx.audit"
+  local ok, err = audit.start(spec)
+  if not ok then return nil, err end
+  local handle
+  handle, err = launch(spec)
+  if handle then return handle end
+  local _, why = audit.finish(spec, nil, err)
+  return nil, why
+end
+
 local function feed(handle, stdin)
   if type(stdin) ~= "string" or stdin == "inherit" then return true end
   local ok, raw = handle:write(stdin)
@@ -154,7 +167,7 @@ function M.start(opts, verb, on_exit)
   local spec, err = prepare(opts, verb)
   if not spec then return nil, err end
   local handle
-  handle, err = launch(spec)
+  handle, err = audited_launch(spec)
   if not handle then return nil, err end
   local fed
   fed, err = feed(handle, spec.o.stdin)

@@ -56,9 +56,14 @@ local function raw_of(state)
   return raw
 end
 
+local function audited(spec, ...)
+  if not spec.o.audit then return ... end
+  return require("sbx.audit").finish(spec, ...)
+end
+
 local function finish(state)
   if state.outcome then return end
-  local r, err, out = result.make(raw_of(state), state.spec)
+  local r, err, out = audited(state.spec, result.make(raw_of(state), state.spec))
   state.outcome = { r, err, out }
   state.handle:close()
   core.expect()
@@ -87,9 +92,9 @@ function M.close(state)
   until ended or core.now() >= stop
   local r, err, out
   if ended then
-    r, err, out = result.make(raw_of(state), state.spec)
+    r, err, out = audited(state.spec, result.make(raw_of(state), state.spec))
   else
-    r, err, out = result.closed(state.spec)
+    r, err, out = audited(state.spec, result.closed(state.spec))
   end
   state.outcome = { r, err, out }
   handle:close()

@@ -41,8 +41,9 @@ void sbx_lua_open_sandbox(lua_State *L);
 int sbx_lua_world(lua_State *L);
 void sbx_lua_open_world(lua_State *L);
 
-/* files.c, system.c, probe.c */
+/* files.c, log.c, system.c, probe.c */
 extern const luaL_Reg sbx_lua_files[];
+extern const luaL_Reg sbx_lua_log[];
 extern const luaL_Reg sbx_lua_system[];
 int sbx_lua_probe(lua_State *L);
 int sbx_lua_cgroup(lua_State *L);
