@@ -54,9 +54,9 @@ local POLICY_FIELDS = {
 ---@field justification string?
 ---@field loop function|"poll"?      as for `sbx.use`, for this job alone
 ---@field limits sbx.Limits?         over those of the policy, one by one; false takes one away
----@field watch boolean?             not in this version, as is all that follows
----@field pty boolean|table?
----@field on_refused function?
+---@field watch boolean?             whether refused accesses are seen as they happen; with on_refused
+---@field on_refused fun(evidence: table)?  each of them, when it is seen for the first time
+---@field pty boolean|table?         not in this version, as is all that follows
 ---@field on_denied function?
 ---@field on_likely boolean?
 ---@field audit string?
@@ -121,9 +121,10 @@ M.OPTIONS = {
   { name = "justification", kind = "any_string" },
   { name = "loop", kind = "loop", verbs = RUNNING, instead = "leave it out" },
   { name = "limits", kind = "limits" },
-  { name = "watch", kind = "later" },
+  { name = "watch", kind = "boolean", verbs = RUNNING, instead = "nobody is there to be told" },
   { name = "pty", kind = "later" },
-  { name = "on_refused", kind = "later" },
+  { name = "on_refused", kind = "callback", verbs = RUNNING,
+    instead = "nobody is there to be told" },
   { name = "on_denied", kind = "later" },
   { name = "on_likely", kind = "later" },
   { name = "audit", kind = "later" },
@@ -204,6 +205,10 @@ local function check_together(o, verb)
   if o.clear_env and o.env_policy then
     errors.throw("option \"env_policy\" says nothing with clear_env = true: leave out one")
   end
+  if o.on_refused and o.watch == false then
+    errors.throw("option \"on_refused\" says nothing with watch = false: leave out one")
+  end
+  if o.on_refused then o.watch = true end
   if verb == "run" and o.stdin == true then
     errors.throw("stdin = true is for sbx.spawn (job:write); give sbx.run the text itself")
   end

@@ -3,6 +3,7 @@
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local evidence = require "sbx.evidence"
 local limits = require "sbx.limits"
 local scripts = require "sbx.scripts"
 
@@ -10,7 +11,11 @@ local M = {}
 
 ---@class sbx.Denial
 ---@field verdict "none"|"likely"|"confirmed"  whether a refusal is why the command failed
----@field evidence table[]  refused accesses that were seen; empty: this version does not watch
+---@field evidence sbx.Evidence[]  refused accesses that were seen; empty without a watch
+---@field failures sbx.Failure[]   processes that exited with another status than 0, the last 64
+---@field watched boolean          whether somebody looked
+---@field dropped integer          refusals beyond those that are kept
+---@field unread integer           calls of programs whose memory can't be read
 ---@field reason string?    why the denial script judges so
 ---@field suggest table?    a policy that would allow it; none in this version
 
@@ -147,10 +152,10 @@ end
 ---------------------------------------------------------------------------------------------------
 
 -- Throws for what is no verdict.
-local function verdict_of(denial, sandbox_type, output, evidence, watched)
+local function verdict_of(denial, sandbox_type, output, seen, watched)
   local verdict, reason
   if denial.judge then
-    verdict, reason = denial.judge(sandbox_type, output, evidence, watched)
+    verdict, reason = denial.judge(sandbox_type, output, seen, watched)
   else
     verdict, reason = denial.is_likely_sandbox_denied(sandbox_type, output)
     if type(verdict) ~= "boolean" then
@@ -191,7 +196,8 @@ local function judge_exit(out, spec)
     out.status = "ok"
     return out
   end
-  local verdict, reason = M.judge(spec.denial, spec.held.type, out, out.denial.evidence, false)
+  local verdict, reason = M.judge(spec.denial, spec.held.type, out, evidence.for_judge(out.denial),
+                                  out.denial.watched)
   if not verdict then
     out.status, reason.output = "failed", out
     return nil, reason, out
@@ -215,7 +221,7 @@ local function base(raw, spec)
     timed_out = raw.ended_by == "timeout",
     truncated = raw.truncated, usage = raw.usage, leftover = raw.leftover,
     sandbox = spec.sandbox,
-    denial = { verdict = "none", evidence = {} },
+    denial = evidence.denial(raw.seen, spec),
     env_dropped = copy_list(spec.env_dropped),
     call_id = o.call_id, justification = o.justification,
     with_escalated_permissions = o.with_escalated_permissions,
