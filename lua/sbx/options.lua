@@ -54,13 +54,13 @@ local POLICY_FIELDS = {
 ---@field justification string?
 ---@field loop function|"poll"?      as for `sbx.use`, for this job alone
 ---@field limits sbx.Limits?         over those of the policy, one by one; false takes one away
----@field watch boolean?             not in this version, as is all that follows
----@field pty boolean|table?
----@field on_refused function?
+---@field watch boolean?             whether refused accesses are seen as they happen; with on_refused
+---@field on_refused fun(evidence: table)?  each of them, when it is seen for the first time
 ---@field on_denied (fun(err: sbx.Error, opts: sbx.Options): sbx.Options?)?  run alone: opts for one
 ---  more run (`sbx.grant(opts, err.output.denial.suggest)`), nil to give up
 ---@field on_likely boolean?         on_denied also where nothing was seen; false
 ---@field audit string|(fun(event: table))?  a file that gets a line for each event, or a function
+---@field pty boolean|table?         not in this version
 
 ---@class sbx.Limits  whole numbers in any form, bytes also as "4G"
 ---@field memory_bytes number|string|false?  of all its processes; past it they are killed
@@ -124,9 +124,10 @@ M.OPTIONS = {
   { name = "justification", kind = "any_string" },
   { name = "loop", kind = "loop", verbs = RUNNING, instead = "leave it out" },
   { name = "limits", kind = "limits" },
-  { name = "watch", kind = "later" },
+  { name = "watch", kind = "boolean", verbs = RUNNING, instead = "nobody is there to be told" },
   { name = "pty", kind = "later" },
-  { name = "on_refused", kind = "later" },
+  { name = "on_refused", kind = "callback", verbs = RUNNING,
+    instead = "nobody is there to be told" },
   { name = "on_denied", kind = "callback", verbs = { run = true }, instead = AGAIN },
   { name = "on_likely", kind = "boolean", verbs = { run = true }, instead = AGAIN },
   { name = "audit", kind = "audit", verbs = RUNNING,
@@ -212,6 +213,10 @@ local function check_together(o, verb)
   if o.on_likely and not o.on_denied then
     errors.throw("option \"on_likely\" says nothing without on_denied: leave it out")
   end
+  if o.on_refused and o.watch == false then
+    errors.throw("option \"on_refused\" says nothing with watch = false: leave out one")
+  end
+  if o.on_refused then o.watch = true end
   if verb == "run" and o.stdin == true then
     errors.throw("stdin = true is for sbx.spawn (job:write); give sbx.run the text itself")
   end

@@ -3,6 +3,7 @@
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local evidence = require "sbx.evidence"
 local limits = require "sbx.limits"
 local scripts = require "sbx.scripts"
 local suggesting = require "sbx.suggesting"
@@ -11,7 +12,11 @@ local M = {}
 
 ---@class sbx.Denial
 ---@field verdict "none"|"likely"|"confirmed"  whether a refusal is why the command failed
----@field evidence table[]  refused accesses that were seen; empty: this version does not watch
+---@field evidence sbx.Evidence[]  refused accesses that were seen; empty without a watch
+---@field failures sbx.Failure[]   processes that exited with another status than 0, the last 64
+---@field watched boolean          whether somebody looked
+---@field dropped integer          refusals beyond those that are kept
+---@field unread integer           calls of programs whose memory can't be read
 ---@field reason string?    why the denial script judges so
 ---@field suggest table?    a policy that would allow what was refused; nil where nothing should
 
@@ -148,10 +153,10 @@ end
 ---------------------------------------------------------------------------------------------------
 
 -- Throws for what is no verdict.
-local function verdict_of(denial, sandbox_type, output, evidence, watched)
+local function verdict_of(denial, sandbox_type, output, seen, watched)
   local verdict, reason, cause
   if denial.judge then
-    verdict, reason, cause = denial.judge(sandbox_type, output, evidence, watched)
+    verdict, reason, cause = denial.judge(sandbox_type, output, seen, watched)
   else
     verdict, reason = denial.is_likely_sandbox_denied(sandbox_type, output)
     if type(verdict) ~= "boolean" then
@@ -189,8 +194,8 @@ end
 
 -- What a judge gets to see of a run: the refusals, and beside them how its processes ended.
 local function seen_of(out, spec)
-  local seen = copy_list(out.denial.evidence)
-  seen.failures, seen.command = out.denial.failures, spec.o.argv
+  local seen = evidence.for_judge(out.denial)
+  seen.command = spec.o.argv
   return seen
 end
 
@@ -225,7 +230,7 @@ local function base(raw, spec)
     timed_out = raw.ended_by == "timeout",
     truncated = raw.truncated, usage = raw.usage, leftover = raw.leftover,
     sandbox = spec.sandbox,
-    denial = { verdict = "none", evidence = {} },
+    denial = evidence.denial(raw.seen, spec),
     env_dropped = copy_list(spec.env_dropped),
     call_id = o.call_id, justification = o.justification,
     with_escalated_permissions = o.with_escalated_permissions,

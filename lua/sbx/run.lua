@@ -105,18 +105,32 @@ local function no_weaker(held, index, raw, spec)
   return err
 end
 
+-- One listener belongs to a tree: under somebody else's there is no watch, and the rest is as it
+-- would be without.
+local spawn
+function spawn(held, index, request)
+  local sandbox, raw = sandboxes.compile(held, index)
+  if not sandbox then return nil, nil, raw end
+  local handle
+  handle, raw = core.spawn(sandbox, request)
+  if handle or raw.step ~= "watch" or not sandboxes.is_watched(held, index) then
+    return handle, raw
+  end
+  sandboxes.unwatch(held, raw.message)
+  return spawn(held, index, request)
+end
+
 -- The plan lists what would do, strongest first; the first that the kernel takes whole is used.
 -- What can't be compiled is shared by all of them, so that there is nothing to go on to.
 local function launch(spec)
   local held, request = spec.kept, request_of(spec)
   local last = #held.plan.alternatives
   for index = held.first, last do
-    local sandbox, handle, raw
-    sandbox, raw = sandboxes.compile(held, index)
-    if not sandbox then return nil, errors.adopt(raw) end
-    handle, raw = core.spawn(sandbox, request)
+    local handle, raw, broken = spawn(held, index, request)
+    if broken then return nil, errors.adopt(broken) end
     if handle then
-      held.first, spec.held = index, sandboxes.report(held, index)
+      held.first, spec.held, spec.index = index, sandboxes.report(held, index), index
+      spec.watched = sandboxes.is_watched(held, index)
       return handle
     end
     local going = may_go_on(raw, held.plan.alternatives[index])

@@ -234,57 +234,104 @@ void sbx_layers_measure(struct sbx_layers *layers, const sbx_plan *inside) {
 
 /* ---- seccomp ---- */
 
+struct call {
+  struct sbx_refusal refusal;
+  struct sbx_arg args[6];
+  const char *name;
+};
+
+static struct call call_of(const struct sbx_record_header *record) {
+  struct call call;
+  memcpy(&call.refusal, sbx_record_payload(record), sizeof call.refusal);
+  const char *after = (const char *)sbx_record_payload(record) + sizeof call.refusal;
+  memcpy(call.args, after, call.refusal.nargs * sizeof *call.args);
+  call.name = after + call.refusal.nargs * sizeof *call.args;
+  return call;
+}
+
 static int check_on_behalf(const char *name, struct sbx_error *err) {
   if (strcmp(name, "connect") == 0) return 0;
   return fail(err, "seccomp", ENOTSUP, "only connect can be made on behalf");
 }
 
-static int refuse(struct sbx_sandbox *sandbox, struct sbx_filter *filter,
-                  const struct sbx_record_header *record, struct sbx_error *err) {
-  struct sbx_refusal refusal;
-  struct sbx_arg args[6];
-  memcpy(&refusal, sbx_record_payload(record), sizeof refusal);
-  const char *after = (const char *)sbx_record_payload(record) + sizeof refusal;
-  memcpy(args, after, refusal.nargs * sizeof *args);
-  const char *name = after + refusal.nargs * sizeof *args;
-  if (refusal.errno_value == SBX_ON_BEHALF) {
-    if (check_on_behalf(name, err) < 0) return -1;
-    sandbox->layers.on_behalf = 1;
-  }
-  int rc =
-      sbx_filter_refuse(filter, name, refusal.number, refusal.errno_value, args, refusal.nargs);
-  return rc == 0 ? 0 : fail(err, "seccomp", rc, *name ? name : "a call by number");
-}
-
-static int fill_filter(sbx_sandbox *sandbox, struct sbx_filter *filter, const sbx_plan *plan,
-                       struct sbx_error *err) {
-  struct sbx_cursor cursor = sbx_plan_cursor(plan);
-  const struct sbx_record_header *record;
-  while ((record = sbx_plan_next(&cursor)))
-    if (record->type == SBX_RECORD_REFUSE && refuse(sandbox, filter, record, err) < 0) return -1;
+/* A child makes them behind the filter while its supervisor still waits for its execve, and could
+ * not answer. */
+static int check_watched(const char *name, struct sbx_error *err) {
+  static const char *const own[] = {"sendmsg", "close",  "seccomp", "rt_sigprocmask",
+                                    "prctl",   "execve", "exit",    NULL};
+  for (const char *const *at = own; *at; at++)
+    if (strcmp(name, *at) == 0) return fail(err, "watch", EINVAL, name);
   return 0;
 }
 
-static bool has_refusals(const sbx_plan *plan) {
+static int add_call(struct sbx_sandbox *sandbox, struct sbx_filter *filter,
+                    const struct sbx_record_header *record, struct sbx_error *err) {
+  struct call call = call_of(record);
+  const struct sbx_refusal *refusal = &call.refusal;
+  bool watched = record->type == SBX_RECORD_WATCH;
+  if (watched && check_watched(call.name, err) < 0) return -1;
+  if (refusal->errno_value == SBX_ON_BEHALF) {
+    if (check_on_behalf(call.name, err) < 0) return -1;
+    sandbox->layers.on_behalf = 1;
+  }
+  int value = watched ? SBX_ON_BEHALF : refusal->errno_value;
+  int rc = sbx_filter_refuse(filter, call.name, refusal->number, value, call.args, refusal->nargs);
+  return rc == 0 ? 0 : fail(err, "seccomp", rc, *call.name ? call.name : "a call by number");
+}
+
+static int fill_filter(sbx_sandbox *sandbox, struct sbx_filter *filter, const sbx_plan *plan,
+                       enum sbx_record type, struct sbx_error *err) {
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
   while ((record = sbx_plan_next(&cursor)))
-    if (record->type == SBX_RECORD_REFUSE) return true;
+    if (record->type == type && add_call(sandbox, filter, record, err) < 0) return -1;
+  return 0;
+}
+
+static bool has_type(const sbx_plan *plan, enum sbx_record type) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  const struct sbx_record_header *record;
+  while ((record = sbx_plan_next(&cursor)))
+    if (record->type == type) return true;
   return false;
 }
 
-static int compile_filter(sbx_sandbox *sandbox, const sbx_plan *plan, struct sbx_error *err) {
+/* What refuses is one program, what tells the supervisor another: of both the kernel takes the
+ * stricter answer, so that a refusal never waits for an answer (seccomp(2)). */
+static int compile_filter(sbx_sandbox *sandbox, const sbx_plan *plan, enum sbx_record type,
+                          struct sock_filter **program, uint32_t *size, struct sbx_error *err) {
   size_t count = 0;
-  if (!has_refusals(plan)) return 0;
+  if (!has_type(plan, type)) return 0;
   struct sbx_filter *filter = sbx_filter_new();
   if (!filter) return fail(err, "seccomp", errno, NULL);
-  int rc = fill_filter(sandbox, filter, plan, err);
-  if (rc == 0 && !(sandbox->filter = sbx_filter_export(filter, &count)))
+  int rc = fill_filter(sandbox, filter, plan, type, err);
+  if (rc == 0 && !(*program = sbx_filter_export(filter, &count)))
     rc = fail(err, "seccomp", errno ? errno : EINVAL, "export the filter");
   if (rc == 0 && count > BPF_MAXINSNS) rc = fail(err, "seccomp", E2BIG, NULL);
-  sandbox->layers.filter_count = (uint32_t)count;
+  *size = (uint32_t)count;
   sbx_filter_free(filter);
   return rc;
+}
+
+static int compile_filters(sbx_sandbox *sandbox, const sbx_plan *plan, struct sbx_error *err) {
+  struct sbx_layers *layers = &sandbox->layers;
+  int rc = compile_filter(sandbox, plan, SBX_RECORD_REFUSE, &sandbox->filter, &layers->filter_count,
+                          err);
+  if (rc < 0) return rc;
+  if (layers->on_behalf && has_type(plan, SBX_RECORD_WATCH))
+    return fail(err, "watch", EINVAL, "a tree has one listener: what is on behalf is watched");
+  return compile_filter(sandbox, plan, SBX_RECORD_WATCH, &sandbox->watch, &layers->watch_count,
+                        err);
+}
+
+/* The supervisor compares numbers, and has no library to ask. */
+static int add_watched(sbx_sandbox *sandbox, const struct sbx_record_header *record,
+                       struct sbx_error *err) {
+  struct call call = call_of(record);
+  struct sbx_refusal *copied = sbx_plan_copy(sandbox->inside, record);
+  if (!copied) return fail(err, "watch", errno, NULL);
+  copied->number = sbx_call_number(call.name, call.refusal.number);
+  return 0;
 }
 
 /* ---- the whole ---- */
@@ -301,6 +348,8 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_MOUNT: return add_mount(sandbox, record, err);
   case SBX_RECORD_SOCKET: return add_socket(sandbox, record, err);
   case SBX_RECORD_JOURNAL: return add_journal(sandbox, record, err);
+  case SBX_RECORD_WATCH: return add_watched(sandbox, record, err);
+  case SBX_RECORD_PLACE:
   case SBX_RECORD_BOUNDS:
   case SBX_RECORD_GROUP:
   case SBX_RECORD_GROUP_SET:
@@ -318,7 +367,8 @@ static bool needs_mounts(const sbx_sandbox *sandbox) {
 static int check_whole(const sbx_sandbox *sandbox, struct sbx_error *err) {
   const struct sbx_layers *layers = &sandbox->layers;
   bool nnp = layers->flags & SBX_FLAG_NO_NEW_PRIVS;
-  if (!nnp && (layers->filter_count || layers->has_ruleset || layers->flags & SBX_FLAG_DROP_CAPS))
+  if (!nnp && (layers->filter_count || layers->watch_count || layers->has_ruleset ||
+               layers->flags & SBX_FLAG_DROP_CAPS))
     return fail(err, "no_new_privs", EINVAL, "a sandbox needs no_new_privs");
   if (layers->kill > SBX_KILL_CGROUP) return fail(err, "plan", EINVAL, "unknown way to kill");
   if (layers->kill == SBX_KILL_PIDNS && !(layers->namespaces & SBX_NS_PID))
@@ -352,7 +402,7 @@ sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err) {
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
   while (rc == 0 && (record = sbx_plan_next(&cursor))) rc = apply_record(sandbox, record, err);
-  if (rc == 0) rc = compile_filter(sandbox, plan, err);
+  if (rc == 0) rc = compile_filters(sandbox, plan, err);
   if (rc == 0) rc = check_whole(sandbox, err);
   if (rc == 0) sandbox->layers.ahead_key = measure(sandbox->ahead, &sandbox->layers.ahead_size);
   if (rc == 0) return sandbox;
@@ -365,6 +415,7 @@ void sbx_sandbox_free(sbx_sandbox *sandbox) {
   for (size_t i = 0; i < sandbox->npins; i++) close(sandbox->pins[i]);
   free(sandbox->pins);
   free(sandbox->filter);
+  free(sandbox->watch);
   free(sandbox->cgroup);
   free(sandbox->journals);
   sbx_plan_free(sandbox->ahead);

@@ -107,6 +107,7 @@ describe("an option that says nothing to a verb", function()
     stdin = "x", on_output = print, on_line = print, merge_stderr = true, idle_timeout_ms = 5,
     kill_grace_ms = 5, drain_ms = 5, max_output_bytes = 5, max_output_deltas = 5, loop = print,
     audit = "/var/log/x",
+    watch = true, on_refused = print,
   }
 
   it("is refused by name, with what to do instead", function()
@@ -209,10 +210,18 @@ describe("env", function()
   end)
 end)
 
+describe("on_refused", function()
+  it("has the run watched, and can't be had without", function()
+    assert.is_true(options.read({ "ls", on_refused = print }, "run").watch)
+    assert.is_nil(options.read({ "ls" }, "run").watch)
+    assert.matches("on_refused", thrown({ "ls", on_refused = print, watch = false }), 1, true)
+  end)
+end)
+
 describe("what later versions bring", function()
   it("is refused by name", function()
     local later = {
-      pty = true, watch = true, on_refused = print, loop = "luv",
+      pty = true, loop = "luv",
     }
     for name, value in pairs(later) do
       local err = refused({ "ls", [name] = value })
