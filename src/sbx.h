@@ -121,6 +121,12 @@ enum sbx_reading { /* what a file of a control group tells */
                    SBX_READINGS,
 };
 
+enum sbx_place { /* bits for sbx_plan_place() */
+                 SBX_PLACE_READ = 1,
+                 SBX_PLACE_WRITE = 2, /* what is there */
+                 SBX_PLACE_MAKE = 4,  /* names made and removed */
+};
+
 enum sbx_compare { SBX_EQ, SBX_NE, SBX_LT, SBX_LE, SBX_GT, SBX_GE, SBX_MASKED_EQ };
 
 struct sbx_arg { /* one comparison of a system call's argument; all of a rule must hold */
@@ -163,6 +169,15 @@ SBX_API int sbx_plan_group_read(sbx_plan *plan, enum sbx_reading reading, uint32
 /* A refusal: the call named (or numbered, with name NULL) returns errno_value. */
 SBX_API int sbx_plan_refuse(sbx_plan *plan, const char *name, int number, int errno_value,
                             const struct sbx_arg *args, unsigned nargs);
+/* Instead of an errno: the call goes on to what enforces, and the supervisor tells what is refused
+ * there. */
+#define SBX_CONTINUE 0
+/* A call that the supervisor sees (SBX_EVENT_SEEN): one that goes on (SBX_CONTINUE), one that it
+ * answers with errno_value, one on behalf. Calls of a starting command can't be watched. */
+SBX_API int sbx_plan_watch(sbx_plan *plan, const char *name, int number, int errno_value,
+                           const struct sbx_arg *args, unsigned nargs);
+/* What Landlock gives below a path, for who watches; handled: what it takes elsewhere. */
+SBX_API int sbx_plan_place(sbx_plan *plan, const char *path, uint32_t handled, uint32_t gives);
 SBX_API const void *sbx_plan_bytes(const sbx_plan *plan, size_t *size);
 /* Checks bytes that came from elsewhere. err->kind INVALID_INPUT. */
 SBX_API sbx_plan *sbx_plan_from_bytes(const void *bytes, size_t size, struct sbx_error *err);
@@ -224,8 +239,67 @@ struct sbx_request {
   uint64_t end_output_bytes; /* of both streams together: ended past it; 0: never */
 };
 
-enum sbx_event { SBX_EVENT_NONE, SBX_EVENT_OUTPUT, SBX_EVENT_EOF, SBX_EVENT_END };
+enum sbx_event {
+  SBX_EVENT_NONE,
+  SBX_EVENT_OUTPUT,
+  SBX_EVENT_EOF,
+  SBX_EVENT_END,
+  SBX_EVENT_SEEN /* *size: the number of what was seen, for sbx_job_seen() */
+};
 enum sbx_stream { SBX_STDOUT, SBX_STDERR, SBX_AGGREGATED };
+
+enum sbx_operation {
+  SBX_OP_OTHER,
+  SBX_OP_READ,
+  SBX_OP_WRITE,
+  SBX_OP_CREATE,
+  SBX_OP_DELETE,
+  SBX_OP_RENAME,
+  SBX_OP_LINK,
+  SBX_OP_METADATA,
+  SBX_OP_EXECUTE,
+  SBX_OP_CONNECT,
+  SBX_OP_BIND,
+  SBX_OP_SEND,
+  SBX_OP_SOCKET,
+  SBX_OP_SIGNAL,
+  SBX_OP_MOUNT,
+  SBX_OPERATIONS
+};
+
+enum sbx_refuser { /* what refuses */
+                   SBX_BY_NOTHING,
+                   SBX_BY_MOUNT,  /* it is read-only */
+                   SBX_BY_PIN,    /* something is mounted there */
+                   SBX_BY_HIDING, /* the mount shows nothing */
+                   SBX_BY_LANDLOCK,
+                   SBX_BY_CAPABILITIES, /* root would be allowed to */
+                   SBX_BY_FILTER,
+                   SBX_BY_SUPERVISOR,
+                   SBX_BY_NETWORK, /* the namespace */
+                   SBX_REFUSERS
+};
+
+enum sbx_seen_kind {
+  SBX_SEEN_REFUSED, /* an access */
+  SBX_SEEN_FAILED,  /* a process that exited with another code than 0 */
+  SBX_SEEN_UNREAD,  /* calls of a program whose memory can't be read: count */
+  SBX_SEEN_DROPPED, /* count: refusals beyond those that are kept */
+  SBX_SEEN_KINDS
+};
+
+#define SBX_SEEN_PIDS 8
+#define SBX_SEEN_MAX 384 /* their numbers are below */
+
+struct sbx_seen { /* equal ones are counted, not repeated */
+  uint32_t kind, operation, by;
+  int32_t code; /* errno, or the exit's */
+  int32_t call; /* number of the system call */
+  int32_t pid, ppid;
+  int32_t pids[SBX_SEEN_PIDS];         /* the first of those that did it */
+  uint64_t count, first, last;         /* first, last: places in the order of all that was seen */
+  const char *program, *path, *target; /* path: or an address; "" where there is none */
+};
 
 enum sbx_ending {
   SBX_ENDED_EXIT,
@@ -301,9 +375,14 @@ SBX_API const char *sbx_job_output(sbx_job *job, enum sbx_stream stream, size_t 
 /* Whether SBX_AGGREGATED is the one stream that has bytes. */
 SBX_API bool sbx_job_same_output(const sbx_job *job);
 SBX_API void sbx_job_release(sbx_job *job, enum sbx_stream stream); /* frees what was kept */
+/* What was seen under this number so far: false: nothing. Strings hold until the next step. */
+SBX_API bool sbx_job_seen(const sbx_job *job, size_t number, struct sbx_seen *seen);
 SBX_API void sbx_job_free(sbx_job *job); /* kills what is left and waits for it */
 
 /* ---- probe ---- */
+
+/* The name of a system call, in a buffer of at least 32 bytes; false: it has none here. */
+SBX_API bool sbx_call_name(int number, char *name, size_t size);
 
 SBX_API int sbx_landlock_abi(void); /* 0: none */
 SBX_API bool sbx_seccomp(void);     /* filters can be installed */

@@ -2,6 +2,8 @@
 -- /etc/sbxlua/denial.lua may change what is here (`local base = ...; base.keywords[#base.keywords
 -- + 1] = "x"; return base`).
 
+local causes = require "sbx.causes"
+
 local M = {}
 
 local SIGSYS = 31
@@ -14,6 +16,82 @@ M.keywords = {
 
 --- How a shell says misuse, not executable, not found: no refusal, unless a keyword says so.
 M.quick_reject_exit_codes = { 2, 126, 127 }
+
+---------------------------------------------------------------------------------------------------
+-- What a watched run is judged by: lower case, found anywhere in a line
+
+--- How tools speak of a refused access, by operation; `all` of any.
+M.phrases = {
+  all = { "permission denied", "operation not permitted", "read-only file system", "not allowed",
+          "access denied", "denied" },
+  write = { "unable to write", "could not write", "cannot write", "can't write", "failed to write",
+            "for writing", "readonly", "read-only", "not writable", "unable to open database",
+            "cannot create", "can't create" },
+  create = { "cannot create", "can't create", "could not create", "couldn't create",
+             "unable to create", "failed to create", "for writing", "unable to write",
+             "not writable",
+             "cannot mkdir", "mkdir failed", "failed to write", "cannot open output file",
+             "can't open", "could not open", "could not lock", "unable to open", "cannot open",
+             "failed to open", "readonly", "read-only", "cannot make", "failed to make" },
+  delete = { "cannot remove", "could not remove", "unable to remove", "failed to remove",
+             "cannot delete", "could not delete", "unable to unlink", "unlink", "rmtree" },
+  rename = { "cannot move", "cannot rename", "could not rename", "unable to rename",
+             "rename failed", "failed to rename", "could not write", "inter-device move" },
+  link = { "failed to create", "cannot link", "could not link", "unable to link",
+           "create symlink", "create hard link" },
+  metadata = { "changing permissions", "changing ownership", "setting times", "cannot set",
+               "cannot change", "preserving", "utime", "chmod", "chown", "set permissions" },
+  connect = { "network is unreachable", "could not resolve", "couldn't resolve",
+              "temporary failure in name resolution", "name or service not known",
+              "failed to connect",
+              "connection failed", "could not connect", "couldn't connect", "unable to connect",
+              "cannot connect", "can't connect", "unable to access", "getaddrinfo", "eai_again",
+              "connection refused", "unable to look up", "unable to resolve", "no address" },
+  bind = { "bind", "listen", "address" },
+  socket = { "socket", "network is unreachable", "could not resolve", "couldn't resolve",
+             "temporary failure in name resolution", "name or service not known",
+             "failed to connect",
+             "unable to access", "getaddrinfo", "eai_again", "could not connect",
+             "couldn't connect",
+             "unable to connect", "cannot connect", "unable to resolve", "unable to look up",
+             "failure in name resolution", "no address", "resolving", "network" },
+  send = { "network is unreachable", "sendto", "send", "could not resolve",
+           "temporary failure in name resolution", "name or service not known", "no servers" },
+  read = { "cannot open", "can't open", "could not open", "unable to open", "unable to read",
+           "could not read", "cannot read", "can't read", "failed to open", "failed to read" },
+  execute = { "cannot execute", "exec" },
+  signal = { "kill" },
+  mount = { "mount" },
+}
+
+--- Patterns of paths whose refusal a program gets over: it must be named to count.
+M.optional = {
+  "/__pycache__$", "/__pycache__/", "%.pyc$", "%.pyc%.%d+$", "/%.cache$", "/%.cache/",
+  "/%.pytest_cache", "/%.mypy_cache", "/%.ruff_cache", "/node_modules/%.cache", "/%.npm/_logs",
+  "/%.npm/_cacache", "/%.npm/_update%-notifier%-last%-checked", "/%.ccache", "_history$",
+  "/%.lesshst$", "/%.viminfo",
+  "^/dev/tty$", "/index%.lock$", "/%.config/configstore", "/nscd/socket$", "/%.gnupg/",
+}
+
+--- What a last line says that speaks of another reason than a refusal.
+M.own_reasons = {
+  "assert", "syntaxerror", "syntax error", "no such file", "not found", "undefined", "undeclared",
+  "expected", "nameerror", "typeerror", "valueerror", "keyerror", "indexerror", "zerodivision",
+  "attributeerror", "importerror", "modulenotfound", "no module named", "tests failed",
+  "test failed", "failures=", "errors=", "failed (", " failed", "usage:", "unknown option",
+  "unrecognized option", "invalid", "missing", "does not exist", "doesn't exist", "mismatch",
+  "not a git repository", "did not match", "no rule to make target", "no such table", "parse error",
+  "unexpected", "command not found", "nothing to commit", "is a directory", "not a directory",
+  "already exists", "file exists", "division by zero", "bad ", "illegal", "ambiguous",
+  "segmentation fault", "core dumped", "conflict", "panicked",
+}
+
+--- Lines that only pass on that something below failed.
+M.passing_on = {
+  "make: ***", "make[", "returned non-zero exit status", "returned 1 exit status", "npm err!",
+  "npm error", "exit status", "exit code", "error code", "command failed", "calledprocesserror",
+  "ninja: build stopped", "a complete log of this run", "collect2:", "exiting now", "xargs:",
+}
 
 local STREAMS = { "stderr", "stdout", "aggregated_output" }
 
@@ -59,46 +137,26 @@ local function ended_otherwise(output)
   if output.signal then return "it died of a signal" end
 end
 
-local function names(text, evidence)
-  local what = evidence.path or evidence.address
-  if type(text) ~= "string" or type(what) ~= "string" then return false end
-  local last = what:match("([^/]+)/*$") or what
-  return text:find(last, 1, true) ~= nil
-end
-
--- A refusal may have been of something optional (a cache): it is the cause where the output names
--- what was refused or speaks of a refusal, or where nothing says anything else.
-local function explains(sandbox_type, output, evidence)
-  for _, one in ipairs(evidence) do
-    for _, stream in ipairs(STREAMS) do
-      if names(output[stream], one) then
-        return string.format("it names what was refused: %s", one.path or one.address)
-      end
-    end
-  end
-  if (output.stderr or "") == "" then return "an access was refused and it says nothing else" end
-  local likely, reason = M.is_likely_sandbox_denied(sandbox_type, output)
-  return likely and "an access was refused, and " .. reason or nil
+local function of_watched(output, evidence)
+  if not evidence or #evidence == 0 then return "none", "no access was refused" end
+  local entry, reason = causes.find(M, output, evidence)
+  return entry and "confirmed" or "none", reason, entry
 end
 
 --- The verdict on a failed command. A watched run is judged by what was seen, any other by the
 --- heuristic alone.
----@param evidence table[]|nil  refused accesses
+---@param evidence table[]|nil  refused accesses; of a watched run also `failures` (processes that
+---  exited with another status than 0) and `command` (argv), where they are known
 ---@param watched boolean|nil
----@return "none"|"likely"|"confirmed", string reason
+---@return "none"|"likely"|"confirmed", string reason, table|nil entry  the refusal that was why
 function M.judge(sandbox_type, output, evidence, watched)
   if sandbox_type == "none" then return "none", "there was no sandbox" end
   if output.exit_code == 0 then return "none", "it ended with 0" end
   local ended = ended_otherwise(output)
   if ended then return "none", ended end
-  if not watched then
-    local likely, reason = M.is_likely_sandbox_denied(sandbox_type, output)
-    return likely and "likely" or "none", reason
-  end
-  if not evidence or #evidence == 0 then return "none", "no access was refused" end
-  local reason = explains(sandbox_type, output, evidence)
-  if reason then return "confirmed", reason end
-  return "none", "it failed for its own reason"
+  if watched then return of_watched(output, evidence) end
+  local likely, reason = M.is_likely_sandbox_denied(sandbox_type, output)
+  return likely and "likely" or "none", reason
 end
 
 return M

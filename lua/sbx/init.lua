@@ -13,6 +13,7 @@ if core.version ~= VERSION then
                       tostring(core.module_dir and core.module_dir())), 0)
 end
 
+local asking = require "sbx.asking"
 local errors = require "sbx.errors"
 local job = require "sbx.job"
 local loop = require "sbx.loop"
@@ -22,6 +23,7 @@ local run = require "sbx.run"
 local sandboxes = require "sbx.sandboxes"
 local surroundings = require "sbx.surroundings"
 local why = require "sbx.why"
+local widen = require "sbx.widen"
 
 local M = { VERSION = VERSION }
 
@@ -48,6 +50,7 @@ end
 ---@return sbx.Result? output  with an error, where the command had started
 function M.run(opts, on_done)
   use_helper()
+  if type(opts) == "table" and opts.on_denied then return asking.run(opts, on_done) end
   local running, err = run.start(opts, "run", on_done)
   if running then return running:wait() end
   if on_done then on_done(nil, err) end
@@ -260,10 +263,12 @@ function M.why(policy, operation, subject, ctx)
   return why.why(policy, operation, subject, ctx)
 end
 
---- Not in this version.
----@return nil, sbx.Error  kind "unsupported"
-function M.grant()
-  return nil, errors.later("sbx.grant")
+--- opts widened by what a denial suggests: a new table.
+---@param opts sbx.Options
+---@param suggest table|nil  `result.denial.suggest`, or fields of a policy; nil: nothing
+---@return sbx.Options
+function M.grant(opts, suggest)
+  return widen.opts(opts, suggest)
 end
 
 return M

@@ -19,9 +19,10 @@ local DEPTH = 64
 -- Names of fields that are lists: an empty table doesn't show what it is.
 local LISTS = {}
 for name in ([[
-  missing env_dropped evidence tiers policies written kept checks scripts writable_roots read_only
-  protect deny_read readable unix_sockets allow require allow_missing exclude include_only command
+  missing env_dropped evidence failures pids tiers policies written kept checks scripts
+  writable_roots read_only protect deny_read readable unix_sockets allow require allow_missing exclude include_only command
   writable alternatives namespaces capabilities calls partly passed dropped families widened scopes
+  failures learnt not_granted
 ]]):gmatch("%S+") do
   LISTS[name] = true
 end

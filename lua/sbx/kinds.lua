@@ -81,6 +81,13 @@ function M.callback(value, name)
   return value
 end
 
+function M.audit(value, name)
+  if type(value) == "function" then return value end
+  expect(value, "string", name, "a file or a function")
+  if value == "" then return nil, name .. " is empty: it names a file" end
+  return without_nul(value, name)
+end
+
 function M.table(value, name)
   expect(value, "table", name)
   return value

@@ -54,12 +54,13 @@ local POLICY_FIELDS = {
 ---@field justification string?
 ---@field loop function|"poll"?      as for `sbx.use`, for this job alone
 ---@field limits sbx.Limits?         over those of the policy, one by one; false takes one away
----@field watch boolean?             not in this version, as is all that follows
----@field pty boolean|table?
----@field on_refused function?
----@field on_denied function?
----@field on_likely boolean?
----@field audit string?
+---@field watch boolean?             whether refused accesses are seen as they happen; with on_refused
+---@field on_refused fun(evidence: table)?  each of them, when it is seen for the first time
+---@field on_denied (fun(err: sbx.Error, opts: sbx.Options): sbx.Options?)?  run alone: opts for one
+---  more run (`sbx.grant(opts, err.output.denial.suggest)`), nil to give up
+---@field on_likely boolean?         on_denied also where nothing was seen; false
+---@field audit string|(fun(event: table))?  a file that gets a line for each event, or a function
+---@field pty boolean|table?         not in this version
 
 ---@class sbx.Limits  whole numbers in any form, bytes also as "4G"
 ---@field memory_bytes number|string|false?  of all its processes; past it they are killed
@@ -84,6 +85,8 @@ local POLICY_FIELDS = {
 local RUNNING = { run = true, spawn = true }
 local READ = "read and count the output where the host spawns exec.command"
 local END = "watch the time where the host spawns exec.command"
+local AGAIN = "spawn again with sbx.grant(opts, err.output.denial.suggest) where err.kind is"
+  .. " \"denied\""
 
 ---@type sbx.Option[]
 M.OPTIONS = {
@@ -121,12 +124,14 @@ M.OPTIONS = {
   { name = "justification", kind = "any_string" },
   { name = "loop", kind = "loop", verbs = RUNNING, instead = "leave it out" },
   { name = "limits", kind = "limits" },
-  { name = "watch", kind = "later" },
+  { name = "watch", kind = "boolean", verbs = RUNNING, instead = "nobody is there to be told" },
   { name = "pty", kind = "later" },
-  { name = "on_refused", kind = "later" },
-  { name = "on_denied", kind = "later" },
-  { name = "on_likely", kind = "later" },
-  { name = "audit", kind = "later" },
+  { name = "on_refused", kind = "callback", verbs = RUNNING,
+    instead = "nobody is there to be told" },
+  { name = "on_denied", kind = "callback", verbs = { run = true }, instead = AGAIN },
+  { name = "on_likely", kind = "boolean", verbs = { run = true }, instead = AGAIN },
+  { name = "audit", kind = "audit", verbs = RUNNING,
+    instead = "log it where the host spawns exec.command" },
 }
 
 local BY_NAME, NAMES, DEFAULTS = {}, {}, {}
@@ -140,8 +145,9 @@ local DEFAULT_TIMEOUT = { run = 10000, transform = 10000, spawn = false }
 -- `false` asks for nothing.
 local function check_verb(option, value, verb)
   if not option.verbs or option.verbs[verb] or value == false then return end
-  errors.throw(string.format("option %q is not for sbx.%s, which starts nothing: %s", option.name,
-                             verb, option.instead))
+  local why = verb == "transform" and ", which starts nothing" or ""
+  errors.throw(string.format("option %q is not for sbx.%s%s: %s", option.name, verb, why,
+                             option.instead))
 end
 
 local function unknown_option(key)
@@ -204,6 +210,13 @@ local function check_together(o, verb)
   if o.clear_env and o.env_policy then
     errors.throw("option \"env_policy\" says nothing with clear_env = true: leave out one")
   end
+  if o.on_likely and not o.on_denied then
+    errors.throw("option \"on_likely\" says nothing without on_denied: leave it out")
+  end
+  if o.on_refused and o.watch == false then
+    errors.throw("option \"on_refused\" says nothing with watch = false: leave out one")
+  end
+  if o.on_refused then o.watch = true end
   if verb == "run" and o.stdin == true then
     errors.throw("stdin = true is for sbx.spawn (job:write); give sbx.run the text itself")
   end

@@ -55,6 +55,17 @@ local function by_list(work)
   return refuse(work, "supervisor", "only sockets that unix_sockets lists are connected to")
 end
 
+-- A watched command may make a socket, to tell what it wanted.
+local function by_call(work)
+  local rule = refusals.find(work.engine.seccomp, work.operation)
+  if not rule then return nil end
+  if rule.errno then
+    return refuse(work, "seccomp", work.operation .. " gives " .. rule.errno)
+  end
+  if work.address.path or work.address.name then return nil end
+  return refuse(work, "supervisor", "only sockets that unix_sockets lists are connected to")
+end
+
 -- A socket in the file system is reached by its path: what hides the path hides the socket.
 local function by_path(work)
   if work.engine.sockets then return by_list(work) end
@@ -92,6 +103,8 @@ function M.judge(work)
   local refused = make_socket(work, kind)
   if refused then return refused end
   if work.operation == "socket" then return allow(work, "none", "the filter lets it through") end
+  local called = by_call(work)
+  if called then return called end
   if address.path then return by_path(work) end
   if address.name and work.engine.sockets then return by_list(work) end
   if address.name then return abstract(work) end

@@ -3,16 +3,22 @@
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local evidence = require "sbx.evidence"
 local limits = require "sbx.limits"
 local scripts = require "sbx.scripts"
+local suggesting = require "sbx.suggesting"
 
 local M = {}
 
 ---@class sbx.Denial
 ---@field verdict "none"|"likely"|"confirmed"  whether a refusal is why the command failed
----@field evidence table[]  refused accesses that were seen; empty: this version does not watch
+---@field evidence sbx.Evidence[]  refused accesses that were seen; empty without a watch
+---@field failures sbx.Failure[]   processes that exited with another status than 0, the last 64
+---@field watched boolean          whether somebody looked
+---@field dropped integer          refusals beyond those that are kept
+---@field unread integer           calls of programs whose memory can't be read
 ---@field reason string?    why the denial script judges so
----@field suggest table?    a policy that would allow it; none in this version
+---@field suggest table?    a policy that would allow what was refused; nil where nothing should
 
 ---@class sbx.Sandbox
 ---@field type "linux-seccomp"|"none"|"macos-seatbelt"|"windows-restricted-token"
@@ -147,10 +153,10 @@ end
 ---------------------------------------------------------------------------------------------------
 
 -- Throws for what is no verdict.
-local function verdict_of(denial, sandbox_type, output, evidence, watched)
-  local verdict, reason
+local function verdict_of(denial, sandbox_type, output, seen, watched)
+  local verdict, reason, cause
   if denial.judge then
-    verdict, reason = denial.judge(sandbox_type, output, evidence, watched)
+    verdict, reason, cause = denial.judge(sandbox_type, output, seen, watched)
   else
     verdict, reason = denial.is_likely_sandbox_denied(sandbox_type, output)
     if type(verdict) ~= "boolean" then
@@ -161,15 +167,15 @@ local function verdict_of(denial, sandbox_type, output, evidence, watched)
   if not VERDICTS[verdict] then
     error("judge gave the verdict " .. tostring(verdict) .. ", not none, likely or confirmed", 0)
   end
-  return verdict, reason ~= nil and tostring(reason) or nil
+  return verdict, reason ~= nil and tostring(reason) or nil, cause
 end
 
 --- The denial script's verdict; what it throws or talks nonsense about is a `policy` error.
----@return string|nil verdict, string|sbx.Error|nil reason
+---@return string|nil verdict, string|sbx.Error|nil reason, table|nil cause  of the evidence
 function M.judge(denial, ...)
-  local verdict, reason = scripts.call(denial, verdict_of, denial, ...)
+  local verdict, reason, cause = scripts.call(denial, verdict_of, denial, ...)
   if not verdict then return nil, errors.adopt(reason) end
-  return verdict, reason
+  return verdict, reason, cause
 end
 
 local function last_line(text)
@@ -186,17 +192,26 @@ local function denied(out, reason)
   return errors.new("denied", message, { output = out })
 end
 
+-- What a judge gets to see of a run: the refusals, and beside them how its processes ended.
+local function seen_of(out, spec)
+  local seen = evidence.for_judge(out.denial)
+  seen.command = spec.o.argv
+  return seen
+end
+
 local function judge_exit(out, spec)
   if out.exit_code == 0 then
     out.status = "ok"
     return out
   end
-  local verdict, reason = M.judge(spec.denial, spec.held.type, out, out.denial.evidence, false)
+  local verdict, reason, cause = M.judge(spec.denial, spec.held.type, out, seen_of(out, spec),
+                                         out.denial.watched or false)
   if not verdict then
     out.status, reason.output = "failed", out
     return nil, reason, out
   end
   out.denial.verdict, out.denial.reason = verdict, reason
+  if type(cause) == "table" then cause.cause = true end
   if verdict == "none" then
     out.status = "failed"
     return out
@@ -215,7 +230,7 @@ local function base(raw, spec)
     timed_out = raw.ended_by == "timeout",
     truncated = raw.truncated, usage = raw.usage, leftover = raw.leftover,
     sandbox = spec.sandbox,
-    denial = { verdict = "none", evidence = {} },
+    denial = evidence.denial(raw.seen, spec),
     env_dropped = copy_list(spec.env_dropped),
     call_id = o.call_id, justification = o.justification,
     with_escalated_permissions = o.with_escalated_permissions,
@@ -226,6 +241,7 @@ end
 ---@return sbx.Result|nil, sbx.Error?, sbx.Result?
 function M.make(raw, spec)
   local out = base(raw, spec)
+  suggesting.note(out.denial, spec)
   local ending = limit_of(raw, spec) and limited or ENDINGS[raw.ended_by]
   if not ending then return judge_exit(out, spec) end
   local status, kind, message, fields = ending(raw, spec)

@@ -105,18 +105,32 @@ local function no_weaker(held, index, raw, spec)
   return err
 end
 
+-- One listener belongs to a tree: under somebody else's there is no watch, and the rest is as it
+-- would be without.
+local spawn
+function spawn(held, index, request)
+  local sandbox, raw = sandboxes.compile(held, index)
+  if not sandbox then return nil, nil, raw end
+  local handle
+  handle, raw = core.spawn(sandbox, request)
+  if handle or raw.step ~= "watch" or not sandboxes.is_watched(held, index) then
+    return handle, raw
+  end
+  sandboxes.unwatch(held, raw.message)
+  return spawn(held, index, request)
+end
+
 -- The plan lists what would do, strongest first; the first that the kernel takes whole is used.
 -- What can't be compiled is shared by all of them, so that there is nothing to go on to.
 local function launch(spec)
   local held, request = spec.kept, request_of(spec)
   local last = #held.plan.alternatives
   for index = held.first, last do
-    local sandbox, handle, raw
-    sandbox, raw = sandboxes.compile(held, index)
-    if not sandbox then return nil, errors.adopt(raw) end
-    handle, raw = core.spawn(sandbox, request)
+    local handle, raw, broken = spawn(held, index, request)
+    if broken then return nil, errors.adopt(broken) end
     if handle then
-      held.first, spec.held = index, sandboxes.report(held, index)
+      held.first, spec.held, spec.index = index, sandboxes.report(held, index), index
+      spec.watched = sandboxes.is_watched(held, index)
       return handle
     end
     local going = may_go_on(raw, held.plan.alternatives[index])
@@ -127,6 +141,19 @@ local function launch(spec)
     held.refused[index] = raw
   end
   return errors.fail("sandbox", "the plan has no set of layers to try")
+end
+
+-- What is to be audited and can't be is not run.
+local function audited_launch(spec)
+  if not spec.o.audit then return launch(spec) end
+  local audit = require "sbx.audit"
+  local ok, err = audit.start(spec)
+  if not ok then return nil, err end
+  local handle
+  handle, err = launch(spec)
+  if handle then return handle end
+  local _, why = audit.finish(spec, nil, err)
+  return nil, why
 end
 
 local function feed(handle, stdin)
@@ -154,7 +181,7 @@ function M.start(opts, verb, on_exit)
   local spec, err = prepare(opts, verb)
   if not spec then return nil, err end
   local handle
-  handle, err = launch(spec)
+  handle, err = audited_launch(spec)
   if not handle then return nil, err end
   local fed
   fed, err = feed(handle, spec.o.stdin)

@@ -67,9 +67,9 @@ local function key_of(o, cwd)
   if policies.is_relative(o.policy) then cwd = cwd .. "|" .. tostring(core.cwd()) end
   if type(o.policy) == "string" and not o.require and not o.allow_missing
     and not o.limits then
-    return table.concat({ o.sandbox, o.tier, #o.policy, o.policy, cwd }, "|")
+    return table.concat({ o.sandbox, o.tier, tostring(o.watch), #o.policy, o.policy, cwd }, "|")
   end
-  local out = { o.sandbox, "|", o.tier, "|" }
+  local out = { o.sandbox, "|", o.tier, "|", tostring(o.watch), "|" }
   local ok = write_value(out, o.policy) and write_value(out, o.require or false)
     and write_value(out, o.allow_missing or false) and write_value(out, o.limits or false)
   if not ok then return nil end
@@ -110,6 +110,7 @@ end
 ---@field compiled table   sandbox of the core, by alternative
 ---@field refused table    why an alternative could not be had, by alternative
 ---@field reports table    result.sandbox, by alternative
+---@field unwatched string? why there is no watch, where one was asked for
 
 -- A plan, or `nil, err`; throws for what is neither.
 local function plan_of(script, policy, ctx)
@@ -139,7 +140,7 @@ local function make_in(world, o, cwd, env, script)
   local policy, raw = policies.resolve(o.policy, ctx)
   if not policy then return nil, errors.adopt(raw) end
   ctx.sandbox, ctx.tier, ctx.require = o.sandbox, o.tier, o.require
-  ctx.allow_missing, ctx.limits = o.allow_missing, o.limits
+  ctx.allow_missing, ctx.limits, ctx.watch = o.allow_missing, o.limits, o.watch or false
   local plan
   plan, raw = scripts.call(script, plan_of, script, policy, ctx)
   if not plan then return nil, errors.adopt(raw) end
@@ -184,12 +185,32 @@ end
 -- Weak: it holds descriptors.
 local last = setmetatable({}, { __mode = "v" })
 
+-- The same without a watch: what it would have told the filter refuses by itself.
+local function engine_of(held, index)
+  local engine = held.plan.alternatives[index].engine
+  if not held.unwatched then return engine end
+  local copy = {}
+  for name, value in pairs(engine) do copy[name] = value end
+  copy.watch = nil
+  return copy
+end
+
+--- Whether runs of an alternative are watched.
+function M.is_watched(held, index)
+  return held.plan.alternatives[index].engine.watch ~= nil and not held.unwatched
+end
+
+--- Goes on without the watch, which can't be had here; says why.
+function M.unwatch(held, reason)
+  held.unwatched, held.compiled, held.reports = reason, {}, {}
+end
+
 --- The compiled sandbox of one alternative.
 function M.compile(held, index)
   local sandbox = held.compiled[index]
   if sandbox then return sandbox end
   local raw
-  sandbox, raw = scripts.call(held.script, core.sandbox, held.plan.alternatives[index].engine,
+  sandbox, raw = scripts.call(held.script, core.sandbox, engine_of(held, index),
                               last.sandbox)
   if not sandbox then return nil, raw end
   last.sandbox = sandbox
@@ -218,6 +239,9 @@ local function missing_of(held, index)
     list[#list + 1] = {
       property = entry.property, reason = entry.reason .. cause(held, index, entry.property),
     }
+  end
+  if held.unwatched then
+    list[#list + 1] = { property = "watch", reason = held.unwatched }
   end
   return list
 end

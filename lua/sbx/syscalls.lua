@@ -160,6 +160,50 @@ local function listed_sockets(list)
   pairs_of_sockets(list)
 end
 
+-- A TCP socket that nothing can be done with but ask for an address, which is then told: no
+-- connect, bind or listen, no data with the first packet (kernel-facts 1), no group joined, which
+-- sends a packet, and no other protocol put on top.
+local FASTOPEN = 0x20000000
+local IP, TCP, IPV6 = 0, 6, 41
+
+local function unused_tcp(list, families)
+  refuse_if(list, "EPERM", "socket", { 0, "lt", families[1] })
+  refuse_if(list, "EPERM", "socket", { 0, "gt", 10 })
+  for family = 3, 9 do refuse_if(list, "EPERM", "socket", low(0, family)) end
+  refuse_if(list, "EPERM", "socket", { 1, "masked_eq", 1, 0 })
+  refuse_if(list, "EPERM", "socket", bit(1, 2))
+  refuse_if(list, "EPERM", "socket", bit(1, 8))
+  for _, family in ipairs({ 2, 10 }) do
+    refuse_if(list, "EPERM", "socket", low(0, family), bit(1, 4))
+    refuse_if(list, "EPERM", "socket", low(0, family), { 2, "gt", TCP })
+    for protocol = 1, 5 do
+      refuse_if(list, "EPERM", "socket", low(0, family), low(2, protocol))
+    end
+  end
+  refuse_if(list, "EPERM", "sendto", bit(3, FASTOPEN))
+  refuse_if(list, "EPERM", "sendmsg", bit(2, FASTOPEN))
+  refuse_if(list, "EPERM", "sendmmsg", bit(3, FASTOPEN))
+  refuse_if(list, "EPERM", "setsockopt", low(1, IP), { 2, "ge", 32 })
+  refuse_if(list, "EPERM", "setsockopt", low(1, IPV6), { 2, "ge", 27 })
+  for option = 17, 22 do refuse_if(list, "EPERM", "setsockopt", low(1, IPV6), low(2, option)) end
+  for _, option in ipairs({ 19, 30, 31 }) do -- TCP_REPAIR, TCP_FASTOPEN_CONNECT, TCP_ULP
+    refuse_if(list, "EPERM", "setsockopt", low(1, TCP), low(2, option))
+  end
+  refuse(list, "EPERM", { "bind", "listen" })
+end
+
+local function watched_none(list)
+  unused_tcp(list, { 2, 10 })
+  refuse(list, "EPERM", { "connect" })
+  pairs_of_sockets(list)
+end
+
+local function watched_listed(list)
+  unused_tcp(list, { 1, 2, 10 })
+  list[#list + 1] = { call = "connect", on_behalf = true }
+  pairs_of_sockets(list)
+end
+
 -- Where the host's processes can be named; 0 is oneself. sched_* can't be refused so: libc sets the
 -- affinity of its own threads by their number.
 local function others(list)
@@ -186,6 +230,7 @@ local function tracing(list)
 end
 
 local NETWORK = { none = no_sockets, loopback = loopback_sockets, listed = listed_sockets }
+local WATCHED = { none = watched_none, loopback = loopback_sockets, listed = watched_listed }
 
 local function make(wish)
   local list = {}
@@ -200,7 +245,8 @@ local function make(wish)
   end
   if wish.truncation then truncation(list) end
   local network = wish.network == "none" and wish.sockets and "listed" or wish.network
-  if NETWORK[network] then NETWORK[network](list) end
+  local sockets = (wish.watch and WATCHED or NETWORK)[network]
+  if sockets then sockets(list) end
   if wish.pidns then supervisor(list) else others(list) end
   if wish.tracing then tracing(list) end
   return list
@@ -210,13 +256,14 @@ local unpack = table.unpack or unpack
 local made = {}
 
 --- The default list for a wish: `{network, fs, truncation, pidns, tracing,
---- contained, sockets}`. A new list of shared
+--- contained, sockets, watch}`. A new list of shared
 --- rules, so that a script may append to it.
 function M.filter(wish)
   local key = table.concat({
     wish.network, tostring(wish.fs or false), tostring(wish.truncation or false),
     tostring(wish.pidns or false), tostring(wish.tracing or false),
     tostring(wish.contained or false), tostring(wish.sockets or false),
+    tostring(wish.watch or false),
   }, " ")
   local shared = made[key]
   if not shared then
@@ -229,6 +276,7 @@ end
 -- Refused because a property rests on it: `syscalls.allow` may not undo that.
 local NETWORK_CALLS = {
   socket = true, socketpair = true, connect = true, bind = true, listen = true,
+  sendto = true, sendmsg = true, sendmmsg = true, setsockopt = true,
   io_uring_setup = true, io_uring_enter = true, io_uring_register = true,
 }
 local FS_CALLS = { open = true, openat = true, openat2 = true, truncate = true, truncate64 = true }

@@ -8,6 +8,7 @@ local mounts = require "sbx.mounts"
 local regions = require "sbx.regions"
 local rules = require "sbx.rules"
 local syscalls = require "sbx.syscalls"
+local watching = require "sbx.watching"
 
 local M = {}
 
@@ -108,9 +109,17 @@ local function filter_of(wish, policy, missing)
   return list
 end
 
+local function watch_of(work, way, shared, engine)
+  if not work.ctx.watch then return nil end
+  return watching.of(engine, {
+    fs = work.restricts_fs or way.contained, contained = way.contained, network = shared.network,
+    reads = work.readable ~= nil or #work.deny_read > 0,
+  }, work.policy)
+end
+
 local function engine_of(work, way, shared, missing)
   local namespaces = namespaces_of(way, shared.network)
-  return {
+  local engine = {
     kill = way.kill, cgroup = way.cgroup, namespaces = namespaces, id_map = way.map,
     proc = way.pidns, loopback = namespaces.net,
     capabilities = shared.capabilities, no_new_privs = true, keyring = true, rlimits = RLIMITS,
@@ -121,9 +130,11 @@ local function engine_of(work, way, shared, missing)
       network = shared.network, fs = work.restricts_fs, pidns = way.pidns,
       sockets = shared.sockets ~= nil,
       contained = way.contained, truncation = work.restricts_fs and shared.abi < 3,
-      tracing = shared.abi < 1 and not way.pidns,
+      tracing = shared.abi < 1 and not way.pidns, watch = work.ctx.watch,
     }, work.policy, missing),
   }
+  engine.watch = watch_of(work, way, shared, engine)
+  return engine
 end
 
 local function alternative(work, way, shared)

@@ -3,6 +3,7 @@
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local evidence = require "sbx.evidence"
 local loop = require "sbx.loop"
 local result = require "sbx.result"
 local stream = require "sbx.stream"
@@ -20,6 +21,7 @@ local CLOSE_MS = 2000
 ---@field handle userdata      the core's job
 ---@field spec table           what was run: options, sandbox, denial script
 ---@field sink sbx.Sink|nil    callbacks
+---@field on_refused (fun(raw: table))|nil  tells of a refusal that was seen
 ---@field on_exit function|nil
 ---@field outcome table|nil    {result, err, output} once it has ended
 ---@field pending table|nil    pieces that a poll has read and `chunks` will give
@@ -32,6 +34,7 @@ local CLOSE_MS = 2000
 function M.new(handle, spec, on_exit)
   return {
     handle = handle, spec = spec, on_exit = on_exit, sink = stream.sink(spec.o),
+    on_refused = evidence.teller(spec),
     given = { stdout = 0, stderr = 0 }, live = false, busy = false,
   }
 end
@@ -56,9 +59,14 @@ local function raw_of(state)
   return raw
 end
 
+local function audited(spec, ...)
+  if not spec.o.audit then return ... end
+  return require("sbx.audit").finish(spec, ...)
+end
+
 local function finish(state)
   if state.outcome then return end
-  local r, err, out = result.make(raw_of(state), state.spec)
+  local r, err, out = audited(state.spec, result.make(raw_of(state), state.spec))
   state.outcome = { r, err, out }
   state.handle:close()
   core.expect()
@@ -87,9 +95,9 @@ function M.close(state)
   until ended or core.now() >= stop
   local r, err, out
   if ended then
-    r, err, out = result.make(raw_of(state), state.spec)
+    r, err, out = audited(state.spec, result.make(raw_of(state), state.spec))
   else
-    r, err, out = result.closed(state.spec)
+    r, err, out = audited(state.spec, result.closed(state.spec))
   end
   state.outcome = { r, err, out }
   handle:close()
@@ -119,10 +127,30 @@ local function tell(state, event, name, text)
   state.busy = false
 end
 
+local function tell_refused(state, raw)
+  if not state.on_refused then return end
+  state.busy = true
+  state.on_refused(raw)
+  state.busy = false
+end
+
+local function next_event(state)
+  local event, name, text = state.handle:step()
+  while event == "seen" do
+    tell_refused(state, name)
+    event, name, text = state.handle:step()
+  end
+  return event, name, text
+end
+
+local function listens(state)
+  return state.on_refused ~= nil or state.sink ~= nil and state.sink:listens()
+end
+
 --- Takes one event; callbacks hear of it.
 function M.take(state)
   if state.outcome then return "end" end
-  local event, name, text = state.handle:step()
+  local event, name, text = next_event(state)
   if event == "end" then
     finish(state)
   elseif event then
@@ -134,9 +162,9 @@ end
 -- One turn without waiting; true once the job has ended.
 local function turn(state)
   if state.outcome then return true end
-  local listens = state.sink and state.sink:listens()
-  M.set_live(state, listens or false)
-  if not listens then
+  local live = listens(state)
+  M.set_live(state, live)
+  if not live then
     if not state.handle:pump(0) then return false end
     finish(state)
     return true
@@ -169,8 +197,7 @@ end
 --- Goes on until it has ended.
 function M.run_to_end(state, job, wait)
   while not state.outcome do
-    local listens = state.sink and state.sink:listens()
-    if not wait and not listens then
+    if not wait and not listens(state) then
       M.set_live(state, false)
       run_blocking(state)
     elseif not turn(state) then

@@ -128,9 +128,21 @@ static int make_call(const struct sbx_broker *broker, const call *taken) {
   return code;
 }
 
+bool sbx_broker_lists(const struct sbx_broker *broker, pid_t caller, const void *address,
+                      size_t size) {
+  char path[SBX_ADDRESS_PATH];
+  if (size > SBX_ADDRESS_MAX || sbx_address_path(address, size, path) != 0) return false;
+  int target = open_path(caller, path);
+  /* nothing is there: the call itself says so */
+  if (target < 0) return errno == ENOENT || errno == ENOTDIR;
+  bool listed = is_listed(broker->plan, target);
+  sbx_fd_close(&target);
+  return listed;
+}
+
 /* ---- calls ---- */
 
-static void serve_call(struct sbx_broker *broker, const call *taken) {
+void sbx_broker_call(struct sbx_broker *broker, const call *taken) {
   size_t i = 0;
   while (i < SBX_BROKER_WORKERS && broker->workers[i].pid) i++;
   pid_t pid = i < SBX_BROKER_WORKERS ? fork() : -1;
@@ -152,7 +164,8 @@ void sbx_broker_serve(struct sbx_broker *broker, short events) {
     sbx_fd_close(&broker->listener);
     return;
   }
-  if (ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_RECV, &taken) == 0) serve_call(broker, &taken);
+  if (ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_RECV, &taken) == 0)
+    sbx_broker_call(broker, &taken);
 }
 
 bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid) {

@@ -6,6 +6,7 @@
 #ifndef SBX_BROKER_H
 #define SBX_BROKER_H
 
+#include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -27,6 +28,11 @@ struct sbx_broker {
 int sbx_broker_open(struct sbx_broker *broker, int socket, const sbx_plan *plan);
 /* After poll(2) said so. */
 void sbx_broker_serve(struct sbx_broker *broker, short events);
+/* Makes one call that was taken. */
+void sbx_broker_call(struct sbx_broker *broker, const struct seccomp_notif *taken);
+/* Whether a connect to this address would be made: for who tells of those that aren't. */
+bool sbx_broker_lists(const struct sbx_broker *broker, pid_t caller, const void *address,
+                      size_t size);
 /* Whether a child that was reaped is a worker. */
 bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid);
 

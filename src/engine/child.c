@@ -114,11 +114,21 @@ static int hand_over(int socket, int listener) {
   return rc;
 }
 
+/* First: the other program refuses a listener. */
+static int step_watch(struct sbx_child *child) {
+  const struct sbx_layers *layers = &child->launch->head.layers;
+  if (layers->watch_count == 0) return 0;
+  child->watched = true;
+  return hand_over(child->listener, sbx_fd_high(sbx_filter_install_listening(child->launch->watch,
+                                                                             layers->watch_count)));
+}
+
 static int step_seccomp(struct sbx_child *child) {
   const struct sbx_layers *layers = &child->launch->head.layers;
   struct sock_filter *filter = child->launch->filter;
   if (layers->filter_count == 0) return 0;
-  if (!layers->on_behalf) return sbx_filter_install(filter, layers->filter_count);
+  if (!layers->on_behalf || layers->watch_count > 0)
+    return sbx_filter_install(filter, layers->filter_count);
   return hand_over(child->listener,
                    sbx_fd_high(sbx_filter_install_listening(filter, layers->filter_count)));
 }
@@ -162,6 +172,7 @@ static const struct step {
     {"no_new_privs", step_no_new_privs, true},
     {"landlock", step_landlock, true},
     {"go", step_go, true},
+    {"watch", step_watch, true},
     {"seccomp", step_seccomp, true},
     {"signals", step_signals, true},
     {"execve", step_execve, false},
@@ -177,6 +188,8 @@ SBX_ON_OWN_STACK static int run_steps(void *argument) {
     child->layer = steps[i].layer;
     break;
   }
+  /* exit_group(2) may be watched, and who would answer waits for this end */
+  if (child->watched) syscall(SYS_exit, 125);
   _exit(125);
 }
 
@@ -188,7 +201,7 @@ void sbx_child_touch(void) {
 
 SBX_ON_OWN_STACK pid_t sbx_child_start(struct sbx_child *child) {
   child->code = 0;
-  child->reached = false;
+  child->reached = child->watched = false;
   pid_t pid = clone(run_steps, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
   if (pid < 0) {
     child->code = errno;

@@ -13,6 +13,7 @@ struct sbx_child {
   const char *step; /* filled when it fails */
   int code;         /* errno, 0: execve succeeded */
   bool layer;       /* whether the step applies a layer */
+  bool watched;     /* calls may wait for the supervisor from here on */
   bool reached;     /* execve was called: without it a death is not the command's */
 };
 

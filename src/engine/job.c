@@ -37,9 +37,10 @@ static pid_t take_pid(struct cmsghdr *c) {
 
 int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid) {
   char control[CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(struct ucred))];
-  struct iovec iov = {report, sizeof *report};
+  char seen[SBX_WIRE_SEEN_MAX];
+  struct iovec iov[2] = {{report, sizeof *report}, {seen, sizeof seen}};
   struct msghdr msg = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+      .msg_iov = iov, .msg_iovlen = 2, .msg_control = control, .msg_controllen = sizeof control};
   ssize_t size = recvmsg(job->control, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   /* Told once, before what still waits, when the other side closed with an order unread (unix(7)).
    */
@@ -52,7 +53,10 @@ int sbx_job_receive(struct sbx_job *job, struct sbx_report *report, pid_t *pid) 
     if (c->cmsg_type == SCM_RIGHTS) take_rights(job, c);
     if (c->cmsg_type == SCM_CREDENTIALS && pid) *pid = take_pid(c);
   }
-  if (size != (ssize_t)sizeof *report) return -1;
+  if (size < (ssize_t)sizeof *report || msg.msg_flags & MSG_TRUNC) return -1;
+  size -= (ssize_t)sizeof *report;
+  if (report->type == SBX_REPORT_SEEN ? !sbx_seen_take(&job->seen, seen, (size_t)size) : size > 0)
+    return -1;
   report->step[sizeof report->step - 1] = report->detail[sizeof report->detail - 1] = 0;
   return 1;
 }
@@ -306,7 +310,7 @@ static enum sbx_event next_event(sbx_job *job, enum sbx_stream *stream, const ch
     *stream = (enum sbx_stream)i;
     return SBX_EVENT_EOF;
   }
-  return SBX_EVENT_NONE;
+  return sbx_seen_next(&job->seen, size) ? SBX_EVENT_SEEN : SBX_EVENT_NONE;
 }
 
 enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **text,
@@ -327,7 +331,11 @@ enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **
 
 static bool has_event(const struct sbx_job *job) {
   return job->ended || job->out[0].ready || job->out[1].ready || job->out[0].ended ||
-         job->out[1].ended;
+         job->out[1].ended || sbx_seen_waits(&job->seen);
+}
+
+bool sbx_job_seen(const sbx_job *job, size_t number, struct sbx_seen *seen) {
+  return sbx_seen_get(&job->seen, number, seen);
 }
 
 int sbx_job_poll(sbx_job *job, int64_t ms) {
@@ -417,6 +425,7 @@ void sbx_job_free(sbx_job *job) {
   close_all(job);
   for (int i = 0; i < 2; i++) sbx_capture_free(&job->out[i].capture);
   sbx_capture_free(&job->both);
+  sbx_seen_free(&job->seen);
   free(job->aside);
   free(job);
 }

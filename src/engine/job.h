@@ -5,6 +5,7 @@
 #include "engine/capture.h"
 #include "engine/launch.h"
 #include "engine/placeholders.h"
+#include "engine/seen.h"
 #include "engine/stdin.h"
 #include "engine/wire.h"
 
@@ -46,6 +47,7 @@ struct sbx_job {
   int64_t exited_ns, done_ns;
   struct sbx_report end;
   bool ended;
+  struct sbx_seen_list seen;
   struct sbx_hold hold; /* placeholders, until the tree is gone */
   struct sbx_result result;
 };

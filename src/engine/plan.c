@@ -161,15 +161,29 @@ void *sbx_plan_copy(sbx_plan *plan, const struct sbx_record_header *header) {
   return plan->bytes + at + sizeof *header;
 }
 
-int sbx_plan_refuse(sbx_plan *plan, const char *name, int number, int errno_value,
-                    const struct sbx_arg *args, unsigned nargs) {
+static int append_call(sbx_plan *plan, uint32_t type, const char *name, int number, int errno_value,
+                       const struct sbx_arg *args, unsigned nargs) {
   if (nargs > 6) {
     errno = EINVAL;
     return -1;
   }
   struct sbx_refusal record = {.number = number, .errno_value = errno_value, .nargs = nargs};
-  return append(plan, SBX_RECORD_REFUSE, &record, sizeof record, args, nargs * sizeof *args,
-                name ? name : "");
+  return append(plan, type, &record, sizeof record, args, nargs * sizeof *args, name ? name : "");
+}
+
+int sbx_plan_refuse(sbx_plan *plan, const char *name, int number, int errno_value,
+                    const struct sbx_arg *args, unsigned nargs) {
+  return append_call(plan, SBX_RECORD_REFUSE, name, number, errno_value, args, nargs);
+}
+
+int sbx_plan_watch(sbx_plan *plan, const char *name, int number, int errno_value,
+                   const struct sbx_arg *args, unsigned nargs) {
+  return append_call(plan, SBX_RECORD_WATCH, name, number, errno_value, args, nargs);
+}
+
+int sbx_plan_place(sbx_plan *plan, const char *path, uint32_t handled, uint32_t gives) {
+  struct sbx_place_record record = {.handled = handled, .gives = gives};
+  return append(plan, SBX_RECORD_PLACE, &record, sizeof record, NULL, 0, path);
 }
 
 const void *sbx_plan_bytes(const sbx_plan *plan, size_t *size) {
@@ -262,6 +276,8 @@ static bool is_valid(const struct sbx_record_header *header) {
   case SBX_RECORD_GROUP_SET: return is_text(header, sizeof(uint64_t));
   case SBX_RECORD_GROUP_READ: return is_reading(header);
   case SBX_RECORD_BOUNDS: return header->size == sizeof(struct sbx_bounds);
+  case SBX_RECORD_PLACE: return is_text(header, sizeof(struct sbx_place_record));
+  case SBX_RECORD_WATCH:
   case SBX_RECORD_REFUSE: return is_refusal(header);
   default: return false;
   }

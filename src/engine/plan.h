@@ -21,6 +21,8 @@ enum sbx_record {
   SBX_RECORD_GROUP,          /* u64 0, string */
   SBX_RECORD_GROUP_SET,      /* u64 0, string */
   SBX_RECORD_GROUP_READ,     /* struct sbx_reading_record, string */
+  SBX_RECORD_WATCH,          /* as SBX_RECORD_REFUSE; the supervisor answers */
+  SBX_RECORD_PLACE,          /* struct sbx_place_record, string */
 };
 
 struct sbx_record_header {
@@ -63,6 +65,11 @@ struct sbx_reading_record {
   uint32_t reading, divided;
 };
 
+struct sbx_place_record {
+  uint32_t handled, gives; /* enum sbx_place */
+};
+
+/* Of a watched call the number is filled when the plan is compiled. */
 struct sbx_refusal {
   int32_t number, errno_value;
   uint32_t nargs, reserved;

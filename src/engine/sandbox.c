@@ -13,7 +13,6 @@
 #include "layers/landlock.h"
 #include "layers/mounts.h"
 #include "layers/paths.h"
-#include "layers/seccomp.h"
 
 static int fail(struct sbx_error *err, const char *step, int code, const char *detail) {
   return sbx_fail(err, SBX_ERROR_SANDBOX, step, code, detail);
@@ -214,11 +213,6 @@ static int add_inside(sbx_sandbox *sandbox, const struct sbx_record_header *reco
   return sbx_plan_copy(sandbox->inside, record) ? 0 : fail(err, "limits", errno, NULL);
 }
 
-static int add_refusal(sbx_sandbox *sandbox, const struct sbx_record_header *record,
-                       struct sbx_error *err) {
-  return sbx_plan_copy(sandbox->refusals, record) ? 0 : fail(err, "seccomp", errno, NULL);
-}
-
 static uint64_t key_of(const void *bytes, size_t size) {
   const unsigned char *at = bytes;
   uint64_t key = UINT64_C(14695981039346656037); /* FNV-1a */
@@ -239,70 +233,35 @@ void sbx_layers_measure(struct sbx_layers *layers, const sbx_plan *inside) {
 
 /* ---- seccomp ---- */
 
-static int check_on_behalf(const char *name, struct sbx_error *err) {
-  if (strcmp(name, "connect") == 0) return 0;
-  return fail(err, "seccomp", ENOTSUP, "only connect can be made on behalf");
+static int add_refusal(sbx_sandbox *sandbox, const struct sbx_record_header *record,
+                       struct sbx_error *err) {
+  int rc = sbx_program_add(&sandbox->refusing, record);
+  return rc == 0 ? 0 : fail(err, "seccomp", errno, NULL);
 }
 
-static int refuse(struct sbx_sandbox *sandbox, struct sbx_filter *filter,
-                  const struct sbx_record_header *record, struct sbx_error *err) {
-  struct sbx_refusal refusal;
-  struct sbx_arg args[6];
-  memcpy(&refusal, sbx_record_payload(record), sizeof refusal);
-  const char *after = (const char *)sbx_record_payload(record) + sizeof refusal;
-  memcpy(args, after, refusal.nargs * sizeof *args);
-  const char *name = after + refusal.nargs * sizeof *args;
-  if (refusal.errno_value == SBX_ON_BEHALF) {
-    if (check_on_behalf(name, err) < 0) return -1;
-    sandbox->layers.on_behalf = 1;
-  }
-  int rc =
-      sbx_filter_refuse(filter, name, refusal.number, refusal.errno_value, args, refusal.nargs);
-  return rc == 0 ? 0 : fail(err, "seccomp", rc, *name ? name : "a call by number");
-}
-
-static int fill_filter(sbx_sandbox *sandbox, struct sbx_filter *filter, struct sbx_error *err) {
-  struct sbx_cursor cursor = sbx_plan_cursor(sandbox->refusals);
-  const struct sbx_record_header *record;
-  while ((record = sbx_plan_next(&cursor)))
-    if (refuse(sandbox, filter, record, err) < 0) return -1;
+/* The supervisor compares numbers, and has no library to ask. */
+static int add_watched(sbx_sandbox *sandbox, const struct sbx_record_header *record,
+                       struct sbx_error *err) {
+  if (sbx_program_add(&sandbox->telling, record) < 0) return fail(err, "watch", errno, NULL);
+  struct sbx_refusal *copied = sbx_plan_copy(sandbox->inside, record);
+  if (!copied) return fail(err, "watch", errno, NULL);
+  copied->number = sbx_program_number(record);
   return 0;
 }
 
-static int compile_filter(sbx_sandbox *sandbox, struct sbx_error *err) {
-  size_t count = 0;
-  struct sbx_filter *filter = sbx_filter_new();
-  if (!filter) return fail(err, "seccomp", errno, NULL);
-  int rc = fill_filter(sandbox, filter, err);
-  if (rc == 0 && !(sandbox->filter = sbx_filter_export(filter, &count)))
-    rc = fail(err, "seccomp", errno ? errno : EINVAL, "export the filter");
-  if (rc == 0 && count > BPF_MAXINSNS) rc = fail(err, "seccomp", E2BIG, NULL);
-  sandbox->layers.filter_count = (uint32_t)count;
-  sbx_filter_free(filter);
-  return rc;
-}
-
-static bool same_refusals(const sbx_sandbox *a, const sbx_sandbox *b) {
-  size_t size_a, size_b;
-  const void *bytes_a = sbx_plan_bytes(a->refusals, &size_a);
-  const void *bytes_b = sbx_plan_bytes(b->refusals, &size_b);
-  return size_a == size_b && memcmp(bytes_a, bytes_b, size_a) == 0;
-}
-
-static int copy_filter(sbx_sandbox *sandbox, const sbx_sandbox *like, struct sbx_error *err) {
-  size_t size = like->layers.filter_count * sizeof *like->filter;
-  sandbox->filter = malloc(size);
-  if (!sandbox->filter) return fail(err, "seccomp", ENOMEM, NULL);
-  memcpy(sandbox->filter, like->filter, size);
-  sandbox->layers.filter_count = like->layers.filter_count;
-  sandbox->layers.on_behalf = like->layers.on_behalf;
+/* What refuses is one program, what tells the supervisor another: of both the kernel takes the
+ * stricter answer, so that a refusal never waits for an answer (seccomp(2)). */
+static int make_programs(sbx_sandbox *sandbox, const sbx_sandbox *like, struct sbx_error *err) {
+  struct sbx_layers *layers = &sandbox->layers;
+  struct sbx_program *refusing = &sandbox->refusing, *telling = &sandbox->telling;
+  if (sbx_program_make(refusing, like ? &like->refusing : NULL, err) < 0) return -1;
+  if (refusing->on_behalf && telling->calls)
+    return fail(err, "watch", EINVAL, "a tree has one listener: what is on behalf is watched");
+  if (sbx_program_make(telling, like ? &like->telling : NULL, err) < 0) return -1;
+  layers->filter_count = refusing->count;
+  layers->watch_count = telling->count;
+  layers->on_behalf = refusing->on_behalf || telling->on_behalf;
   return 0;
-}
-
-static int make_filter(sbx_sandbox *sandbox, const sbx_sandbox *like, struct sbx_error *err) {
-  if (!has_records(sandbox->refusals)) return 0;
-  if (like && same_refusals(sandbox, like)) return copy_filter(sandbox, like, err);
-  return compile_filter(sandbox, err);
 }
 
 /* ---- the whole ---- */
@@ -319,11 +278,13 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_MOUNT: return add_mount(sandbox, record, err);
   case SBX_RECORD_SOCKET: return add_socket(sandbox, record, err);
   case SBX_RECORD_JOURNAL: return add_journal(sandbox, record, err);
+  case SBX_RECORD_REFUSE: return add_refusal(sandbox, record, err);
+  case SBX_RECORD_WATCH: return add_watched(sandbox, record, err);
+  case SBX_RECORD_PLACE:
   case SBX_RECORD_BOUNDS:
   case SBX_RECORD_GROUP:
   case SBX_RECORD_GROUP_SET:
   case SBX_RECORD_GROUP_READ: return add_inside(sandbox, record, err);
-  case SBX_RECORD_REFUSE: return add_refusal(sandbox, record, err);
   default: return 0;
   }
 }
@@ -337,7 +298,8 @@ static bool needs_mounts(const sbx_sandbox *sandbox) {
 static int check_whole(const sbx_sandbox *sandbox, struct sbx_error *err) {
   const struct sbx_layers *layers = &sandbox->layers;
   bool nnp = layers->flags & SBX_FLAG_NO_NEW_PRIVS;
-  if (!nnp && (layers->filter_count || layers->has_ruleset || layers->flags & SBX_FLAG_DROP_CAPS))
+  if (!nnp && (layers->filter_count || layers->watch_count || layers->has_ruleset ||
+               layers->flags & SBX_FLAG_DROP_CAPS))
     return fail(err, "no_new_privs", EINVAL, "a sandbox needs no_new_privs");
   if (layers->kill > SBX_KILL_CGROUP) return fail(err, "plan", EINVAL, "unknown way to kill");
   if (layers->kill == SBX_KILL_PIDNS && !(layers->namespaces & SBX_NS_PID))
@@ -370,14 +332,13 @@ sbx_sandbox *sbx_sandbox_new_like(const sbx_plan *plan, const sbx_sandbox *like,
   sandbox->ahead = sbx_plan_new();
   sandbox->inside = sbx_plan_new();
   sandbox->placeholders = sbx_plan_new();
-  sandbox->refusals = sbx_plan_new();
-  bool all = sandbox->ahead && sandbox->inside && sandbox->placeholders && sandbox->refusals;
+  bool all = sandbox->ahead && sandbox->inside && sandbox->placeholders;
   int rc = all ? 0 : fail(err, "plan", ENOMEM, NULL);
   if (rc == 0) set_flags(sandbox, plan);
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
   while (rc == 0 && (record = sbx_plan_next(&cursor))) rc = apply_record(sandbox, record, err);
-  if (rc == 0) rc = make_filter(sandbox, like, err);
+  if (rc == 0) rc = make_programs(sandbox, like, err);
   if (rc == 0) rc = check_whole(sandbox, err);
   if (rc == 0) sandbox->layers.ahead_key = measure(sandbox->ahead, &sandbox->layers.ahead_size);
   if (rc == 0) return sandbox;
@@ -389,13 +350,13 @@ void sbx_sandbox_free(sbx_sandbox *sandbox) {
   if (!sandbox) return;
   for (size_t i = 0; i < sandbox->npins; i++) close(sandbox->pins[i]);
   free(sandbox->pins);
-  free(sandbox->filter);
+  sbx_program_free(&sandbox->refusing);
+  sbx_program_free(&sandbox->telling);
   free(sandbox->cgroup);
   free(sandbox->journals);
   sbx_plan_free(sandbox->ahead);
   sbx_plan_free(sandbox->inside);
   sbx_plan_free(sandbox->placeholders);
-  sbx_plan_free(sandbox->refusals);
   sbx_fd_close(&sandbox->ruleset);
   free(sandbox);
 }

@@ -3,8 +3,7 @@
 #ifndef SBX_SANDBOX_H
 #define SBX_SANDBOX_H
 
-#include <linux/filter.h>
-
+#include "engine/program.h"
 #include "sbx.h"
 
 #define SBX_LIMITS_MAX 16
@@ -19,7 +18,8 @@ struct sbx_layers {
   } limits[SBX_LIMITS_MAX];
   uint32_t filter_count; /* instructions; they follow elsewhere */
   uint32_t has_ruleset;
-  uint32_t on_behalf; /* the filter hands calls to the supervisor */
+  uint32_t watch_count; /* of the second program, that tells the supervisor; they follow too */
+  uint32_t on_behalf;   /* a filter hands calls to the supervisor */
   /* bytes of what is made inside, and their hashes; they follow the filter */
   uint32_t ahead_size, inside_size;
   uint64_t ahead_key, inside_key;
@@ -32,8 +32,7 @@ struct sbx_sandbox {
   sbx_plan *ahead, *inside, *placeholders;
   char *journals; /* of placeholders, in order, each with a NUL byte behind it; or NULL */
   size_t journals_size;
-  sbx_plan *refusals; /* what the filter was made of */
-  struct sock_filter *filter;
+  struct sbx_program refusing, telling;
   int ruleset; /* Landlock, or -1 */
   char *cgroup;
   int *pins; /* O_PATH: while it is open, a rule's inode number can't be given to another file */

@@ -18,6 +18,7 @@
 #include "engine/clock.h"
 #include "engine/sampler.h"
 #include "engine/setup.h"
+#include "engine/sight.h"
 #include "engine/spare.h"
 #include "engine/tree.h"
 #include "layers/capabilities.h"
@@ -54,6 +55,7 @@ struct supervisor {
   struct sbx_sampler sampler;
   struct sbx_usage usage;
   struct sbx_broker broker; /* of calls on behalf */
+  struct sbx_sight *sight;  /* of watched ones, or NULL */
   const char *detail;       /* the path of what failed or was taken away */
 };
 
@@ -157,6 +159,8 @@ static void hold_less(struct supervisor *s) {
   /* The directory that a cgroup is removed from may only give root the right by this. */
   if (layers->kill == SBX_KILL_CGROUP || s->setup.groups.count > 0)
     held |= UINT64_C(1) << sbx_capability("dac_override");
+  /* Who judges what the command may do needs the same permissions. */
+  if (s->sight) held |= layers->keep_caps;
   if (layers->flags & SBX_FLAG_DROP_CAPS) sbx_capabilities_hold(held);
   const struct sbx_cgroup *cgroup = &s->setup.cgroup;
   int keep[10 + 2 * SBX_GROUPS_MAX] = {s->launch->control, s->launch->host,    s->launch->lease,
@@ -181,10 +185,22 @@ static void check_watch(struct supervisor *s) {
   if (s->detail) fail(s, "protect", ESTALE, true);
 }
 
+static bool listens(const struct supervisor *s) {
+  return s->layers->on_behalf || s->layers->watch_count > 0;
+}
+
+static int open_sight(struct supervisor *s) {
+  static struct sbx_sight sight;
+  if (s->layers->watch_count == 0) return 0;
+  s->sight = &sight;
+  sight.control = s->launch->control;
+  return sbx_sight_open(&sight, &s->broker, s->launch->inside, s->layers->keep_caps);
+}
+
 /* Without it the command's calls would wait for ever. */
 static void take_listener(struct supervisor *s, int pair[2]) {
-  if (!s->layers->on_behalf) return;
-  if (sbx_broker_open(&s->broker, pair[0], s->launch->inside) == 0) return;
+  if (!listens(s)) return;
+  if (sbx_broker_open(&s->broker, pair[0], s->launch->inside) == 0 && open_sight(s) == 0) return;
   int code = errno;
   kill_tree(s);
   fail(s, "supervisor", code, true); /* the command may have run by now */
@@ -193,7 +209,7 @@ static void take_listener(struct supervisor *s, int pair[2]) {
 static void start_command(struct supervisor *s) {
   int listener[2] = {-1, -1}; /* [1] is the child's, which sends it there */
   check_watch(s);
-  if (s->layers->on_behalf && sbx_fd_messages(listener) < 0) fail(s, "seccomp", errno, true);
+  if (listens(s) && sbx_fd_messages(listener) < 0) fail(s, "seccomp", errno, true);
   struct sbx_child child = {.launch = s->launch,
                             .cgroup_procs = s->setup.cgroup.procs,
                             .groups = &s->setup.groups,
@@ -290,6 +306,7 @@ static _Noreturn void finish(struct supervisor *s) {
   if (s->ended && !s->concluded) conclude(s);
   bool gone = !s->others || kill_tree(s);
   take_usage(s);
+  if (s->sight) sbx_sight_close(s->sight);
   sbx_cgroup_remove(&s->setup.cgroup);
   if (gone) sbx_groups_remove(&s->setup.groups); /* else the next that is made takes it away */
   if (!s->ended) { /* not reaped in time: it dies with the namespace */
@@ -371,7 +388,10 @@ static void wait_for_something(struct supervisor *s) {
   if (fds[0].revents) read_orders(s);
   if (fds[1].revents) abandon(s);
   if (fds[2].revents) check_protected(s);
-  if (fds[3].revents) sbx_broker_serve(&s->broker, fds[3].revents);
+  if (fds[3].revents && s->sight)
+    sbx_sight_serve(s->sight, fds[3].revents);
+  else if (fds[3].revents)
+    sbx_broker_serve(&s->broker, fds[3].revents);
 }
 
 static void check_deadlines(struct supervisor *s) {

@@ -17,8 +17,8 @@ struct sbx_wire_head {
   /* which descriptors come along, in this order, after control, stdout and stderr */
   uint8_t has_stdin, has_ruleset, blob_in_memfd, reserved;
 };
-/* The blob: filter instructions, the two plans of what is made inside, then NUL-terminated strings:
- * argv, env, candidates, cwd, cgroup */
+/* The blob: instructions of both filters, the two plans of what is made inside, then NUL-terminated
+ * strings: argv, env, candidates, cwd, cgroup */
 
 /* Spares: the host orders one from the spawner, which offers it when it is made, with the socket
  * that takes its request and a pidfd of it. Both messages are this; in an order the plans of
@@ -36,7 +36,8 @@ enum sbx_report_type {
   SBX_REPORT_FAILED,
   SBX_REPORT_STARTED,
   SBX_REPORT_EXITED,
-  SBX_REPORT_DONE
+  SBX_REPORT_DONE,
+  SBX_REPORT_SEEN /* behind it, in the same message: struct sbx_wire_seen, one after another */
 };
 
 enum sbx_reason {
@@ -59,6 +60,20 @@ struct sbx_report {
   char step[32];
   char detail[224]; /* failed, protect: the path */
 };
+
+/* What the watch has seen, in a form that any further one of the same number takes the place of.
+ * Behind it three strings with their NUL bytes: program, path, target. */
+struct sbx_wire_seen {
+  uint32_t size; /* of all of it: a multiple of 8 */
+  uint32_t number;
+  uint32_t kind, operation, by;
+  int32_t code, call, pid, ppid;
+  int32_t pids[SBX_SEEN_PIDS];
+  uint32_t reserved;
+  uint64_t count, first, last;
+};
+
+#define SBX_WIRE_SEEN_MAX (24 * 1024) /* of those in one message */
 
 enum sbx_order_type {
   SBX_ORDER_GO, /* nothing is executed before it */

@@ -67,7 +67,7 @@ static int compare_of(uint32_t op) {
 
 /* A call may be known by name, or only by number (newer than the library). Names of calls that
  * this architecture lacks resolve to a pseudo number below zero: nothing to refuse there. */
-static int resolve(const char *name, int number) {
+int sbx_call_number(const char *name, int number) {
   int nr = name && *name ? seccomp_syscall_resolve_name(name) : __NR_SCMP_ERROR;
   return nr == __NR_SCMP_ERROR ? number : nr;
 }
@@ -75,7 +75,7 @@ static int resolve(const char *name, int number) {
 int sbx_filter_refuse(struct sbx_filter *filter, const char *name, int number, int errno_value,
                       const struct sbx_arg *args, unsigned nargs) {
   struct scmp_arg_cmp compare[6];
-  int nr = resolve(name, number);
+  int nr = sbx_call_number(name, number);
   if (nr == -1) return ENOENT;
   if (nr < 0) return 0;
   if (nargs > 6) return EINVAL;
@@ -146,6 +146,16 @@ int sbx_filter_install_listening(struct sock_filter *program, size_t count) {
   struct sock_fprog prog = {.len = (unsigned short)count, .filter = program};
   unsigned flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE_RECV;
   return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog);
+}
+
+bool sbx_call_name(int number, char *name, size_t size) {
+  char *found = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, number);
+  if (found && size > 0) {
+    strncpy(name, found, size - 1);
+    name[size - 1] = 0;
+  }
+  free(found);
+  return found != NULL;
 }
 
 bool sbx_filter_action_available(unsigned action) {

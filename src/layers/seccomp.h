@@ -14,6 +14,8 @@ void sbx_filter_free(struct sbx_filter *filter);
 /* 0, or a positive errno. ENOENT: neither the name nor a number is known here. */
 int sbx_filter_refuse(struct sbx_filter *filter, const char *name, int number, int errno_value,
                       const struct sbx_arg *args, unsigned nargs);
+/* The number of a call of this architecture: below 0: it has none (-1: not known at all). */
+int sbx_call_number(const char *name, int number);
 /* The program (free() it) and the number of its instructions, or NULL and errno. */
 struct sock_filter *sbx_filter_export(struct sbx_filter *filter, size_t *count);
 /* Installs a program on the calling thread: 0, or -1 and errno. Needs no_new_privs. */

@@ -41,8 +41,13 @@ void sbx_lua_open_sandbox(lua_State *L);
 int sbx_lua_world(lua_State *L);
 void sbx_lua_open_world(lua_State *L);
 
-/* files.c, system.c, probe.c */
+/* seen.c: pushes one, and sets `seen` of the table on top to the list of all */
+void sbx_lua_push_seen(lua_State *L, const struct sbx_seen *seen);
+void sbx_lua_push_all_seen(lua_State *L, const sbx_job *job);
+
+/* files.c, log.c, system.c, probe.c */
 extern const luaL_Reg sbx_lua_files[];
+extern const luaL_Reg sbx_lua_log[];
 extern const luaL_Reg sbx_lua_system[];
 int sbx_lua_probe(lua_State *L);
 int sbx_lua_cgroup(lua_State *L);

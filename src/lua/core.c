@@ -210,6 +210,7 @@ SBX_API int luaopen_sbx_core(lua_State *L) {
   sbx_lua_open_world(L);
   luaL_newlib(L, functions);
   luaL_setfuncs(L, sbx_lua_files, 0);
+  luaL_setfuncs(L, sbx_lua_log, 0);
   luaL_setfuncs(L, sbx_lua_system, 0);
   lua_pushliteral(L, SBX_VERSION);
   lua_setfield(L, -2, "version");

@@ -136,6 +136,7 @@ static void push_result(lua_State *L, sbx_job *job) {
   lua_setfield(L, -2, "usage");
   push_truncated(L, result);
   lua_setfield(L, -2, "truncated");
+  sbx_lua_push_all_seen(L, job);
   push_output(L, job);
 }
 
@@ -152,12 +153,14 @@ static int job_result(lua_State *L) {
 
 /* ---- turns ---- */
 
-/* job:step() -> nil | "output", stream, text | "eof", stream | "end" */
+/* job:step() -> nil | "output", stream, text | "eof", stream | "seen", table | "end" */
 static int job_step(lua_State *L) {
   enum sbx_stream stream;
   const char *text;
   size_t size;
-  switch (sbx_job_step(check_job(L), &stream, &text, &size)) {
+  struct sbx_seen seen;
+  sbx_job *job = check_job(L);
+  switch (sbx_job_step(job, &stream, &text, &size)) {
   case SBX_EVENT_OUTPUT:
     lua_pushliteral(L, "output");
     lua_pushstring(L, streams[stream]);
@@ -166,6 +169,11 @@ static int job_step(lua_State *L) {
   case SBX_EVENT_EOF:
     lua_pushliteral(L, "eof");
     lua_pushstring(L, streams[stream]);
+    return 2;
+  case SBX_EVENT_SEEN:
+    lua_pushliteral(L, "seen");
+    if (!sbx_job_seen(job, size, &seen)) return 1;
+    sbx_lua_push_seen(L, &seen);
     return 2;
   case SBX_EVENT_END: lua_pushliteral(L, "end"); return 1;
   default: lua_pushnil(L); return 1;

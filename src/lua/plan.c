@@ -306,6 +306,7 @@ static unsigned read_args(lua_State *L, int rule, struct sbx_arg args[6]) {
 /* luaopen puts the table of errno names into the registry once: looking up is a field away. */
 static int errno_of(lua_State *L, int rule) {
   if (is_true(L, rule, "on_behalf")) return SBX_ON_BEHALF;
+  if (is_true(L, rule, "continue")) return SBX_CONTINUE;
   lua_getfield(L, rule, "errno");
   const char *name = lua_tostring(L, -1);
   luaL_getsubtable(L, LUA_REGISTRYINDEX, "sbx.errnos");
@@ -316,7 +317,24 @@ static int errno_of(lua_State *L, int rule) {
   return value;
 }
 
-static void read_refusal(lua_State *L, sbx_plan *plan) {
+typedef int add_call(sbx_plan *plan, const char *name, int number, int errno_value,
+                     const struct sbx_arg *args, unsigned nargs);
+
+/* A rule of the filter that is to be seen is answered by the supervisor instead; so is what is on
+ * behalf where there is a watch, as a tree has one listener. seen: the table of such calls, or 0.
+ */
+static add_call *way_of(lua_State *L, int rule, int seen, int value) {
+  if (value == SBX_CONTINUE) return sbx_plan_watch;
+  if (seen == 0) return sbx_plan_refuse;
+  if (value == SBX_ON_BEHALF) return sbx_plan_watch;
+  lua_getfield(L, rule, "call");
+  lua_gettable(L, seen);
+  bool is_seen = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return is_seen ? sbx_plan_watch : sbx_plan_refuse;
+}
+
+static void read_refusal(lua_State *L, int seen, sbx_plan *plan) {
   struct sbx_arg args[6];
   int rule = lua_gettop(L);
   luaL_checktype(L, rule, LUA_TTABLE);
@@ -327,17 +345,56 @@ static void read_refusal(lua_State *L, sbx_plan *plan) {
   if (numbered && (number < 0 || number > CALL_MAX)) sbx_lua_misuse(L, "no such system call");
   const char *name = numbered ? NULL : lua_tostring(L, -1);
   if (!numbered && !name) sbx_lua_misuse(L, "a filter rule needs a call");
-  must(L, sbx_plan_refuse(plan, name, (int)number, value, args, nargs));
+  add_call *add = way_of(L, rule, seen, value);
+  must(L, add(plan, name, (int)number, value, args, nargs));
   lua_pop(L, 1);
 }
 
-static void read_seccomp(lua_State *L, int index, sbx_plan *plan) {
-  if (!push_table(L, index, "seccomp")) return;
+static void read_calls(lua_State *L, int index, const char *field, int seen, sbx_plan *plan) {
+  if (!push_table(L, index, field)) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
-    read_refusal(L, plan);
+    read_refusal(L, seen, plan);
     lua_pop(L, 1);
   }
   lua_pop(L, 2);
+}
+
+static uint64_t place_bit(const char *name) {
+  static const char *const names[] = {"read", "write", "make"};
+  for (int i = 0; i < (int)(sizeof names / sizeof *names); i++)
+    if (strcmp(names[i], name) == 0) return UINT64_C(1) << i; /* enum sbx_place */
+  return 0;
+}
+
+static void read_places(lua_State *L, int watch, sbx_plan *plan) {
+  uint32_t handled = (uint32_t)field_rights(L, watch, "handled", place_bit);
+  if (!push_table(L, watch, "places")) return;
+  for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
+    int place = lua_gettop(L);
+    luaL_checktype(L, place, LUA_TTABLE);
+    const char *path = field_text(L, place, "path");
+    if (!path) sbx_lua_misuse(L, "a watched place needs a path");
+    uint32_t gives = (uint32_t)field_rights(L, place, "gives", place_bit);
+    must(L, sbx_plan_place(plan, path, handled, gives));
+    lua_pop(L, 1);
+  }
+  lua_pop(L, 2);
+}
+
+/* The filter's own rules, and what is watched beside them. */
+static void read_filters(lua_State *L, int index, sbx_plan *plan) {
+  int seen = 0, watch = 0;
+  if (push_table(L, index, "watch")) {
+    watch = lua_gettop(L);
+    lua_getfield(L, watch, "seen");
+    luaL_checktype(L, -1, LUA_TTABLE);
+    seen = lua_gettop(L);
+  }
+  read_calls(L, index, "seccomp", seen, plan);
+  if (watch == 0) return;
+  read_calls(L, watch, "calls", seen, plan);
+  read_places(L, watch, plan);
+  lua_settop(L, watch - 1);
 }
 
 /* A field that this version of the engine doesn't know would be a layer that is not applied. */
@@ -345,7 +402,7 @@ static void check_fields(lua_State *L, int index) {
   static const char *const known[] = {
       "kill",         "namespaces",   "id_map",  "proc",    "loopback", "cgroup",
       "capabilities", "no_new_privs", "keyring", "rlimits", "landlock", "seccomp",
-      "mounts",       "journals",     "sockets", "bounds",  "groups"};
+      "mounts",       "journals",     "sockets", "bounds",  "groups",   "watch"};
   lua_pushnil(L);
   while (lua_next(L, index)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
@@ -372,6 +429,6 @@ sbx_plan *sbx_lua_plan(lua_State *L, int index) {
   sbx_lua_bounds(L, index, plan);
   read_paths(L, index, "journals", plan, sbx_plan_journal);
   read_paths(L, index, "sockets", plan, sbx_plan_socket);
-  read_seccomp(L, index, plan);
+  read_filters(L, index, plan);
   return plan;
 }

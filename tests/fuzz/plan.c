@@ -39,13 +39,23 @@ static int add_rule(sbx_plan *to, const struct sbx_record_header *header) {
   return sbx_plan_landlock_path(to, path, rule->access, rule->inner != 0);
 }
 
-static int add_refusal(sbx_plan *to, const struct sbx_record_header *header) {
+typedef int add_call(sbx_plan *plan, const char *name, int number, int errno_value,
+                     const struct sbx_arg *args, unsigned nargs);
+
+static int add_refusal(sbx_plan *to, const struct sbx_record_header *header, add_call *add) {
   const struct sbx_refusal *refusal = sbx_record_payload(header);
   const struct sbx_arg *args = (const struct sbx_arg *)(refusal + 1);
   const char *name = (const char *)(args + refusal->nargs);
   MUST(refusal->nargs <= 6);
   check_text(header, name);
-  return sbx_plan_refuse(to, name, refusal->number, refusal->errno_value, args, refusal->nargs);
+  return add(to, name, refusal->number, refusal->errno_value, args, refusal->nargs);
+}
+
+static int add_place(sbx_plan *to, const struct sbx_record_header *header) {
+  const struct sbx_place_record *place = sbx_record_payload(header);
+  const char *path = sbx_record_string(header, sizeof *place);
+  check_text(header, path);
+  return sbx_plan_place(to, path, place->handled, place->gives);
 }
 
 static int add_mount(sbx_plan *to, const struct sbx_record_header *header) {
@@ -112,7 +122,9 @@ static int add_record(sbx_plan *to, const struct sbx_record_header *header) {
   case SBX_RECORD_GROUP: return add_path(to, header, sizeof(uint64_t), sbx_plan_group);
   case SBX_RECORD_GROUP_SET: return add_path(to, header, sizeof(uint64_t), sbx_plan_group_set);
   case SBX_RECORD_GROUP_READ: return add_reading(to, header);
-  case SBX_RECORD_REFUSE: return add_refusal(to, header);
+  case SBX_RECORD_REFUSE: return add_refusal(to, header, sbx_plan_refuse);
+  case SBX_RECORD_WATCH: return add_refusal(to, header, sbx_plan_watch);
+  case SBX_RECORD_PLACE: return add_place(to, header);
   default: MUST(!"a record of no known type was let through");
   }
   return -1;

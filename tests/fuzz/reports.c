@@ -50,7 +50,7 @@ static struct sbx_job *new_job(struct fuzz_input *in, struct others *others) {
 /* ---- the other side ---- */
 
 static void send_report(struct fuzz_input *in, const struct others *others) {
-  struct sbx_report report = {.type = fuzz_number(in, 7), .reason = fuzz_number(in, 6)};
+  struct sbx_report report = {.type = fuzz_number(in, 8), .reason = fuzz_number(in, 6)};
   size_t size;
   report.code = (int32_t)fuzz_number(in, 256) << (fuzz_number(in, 2) ? 8 : 0);
   report.zap = fuzz_number(in, 2);
@@ -59,6 +59,32 @@ static void send_report(struct fuzz_input *in, const struct others *others) {
   const uint8_t *bytes = fuzz_bytes(in, 8, &size);
   if (size) memcpy(&report.ended_ns, bytes, size);
   if (others->control >= 0) send(others->control, &report, sizeof report, MSG_NOSIGNAL);
+}
+
+/* What a watch has seen: some of its fields as they should be, then anything. */
+static void send_seen(struct fuzz_input *in, const struct others *others) {
+  struct sbx_report report = {.type = SBX_REPORT_SEEN};
+  char bytes[2 * sizeof(struct sbx_wire_seen) + 64] = {0};
+  size_t size, used = 0;
+  for (unsigned i = fuzz_number(in, 3); i > 0; i--) {
+    struct sbx_wire_seen head = {.size = (uint32_t)sizeof head + 8 * (uint32_t)fuzz_number(in, 4)};
+    const uint8_t *more = fuzz_bytes(in, 24, &size);
+    if (size) memcpy(&head.number, more, size);
+    head.number %= SBX_SEEN_MAX + 1;
+    head.kind %= SBX_SEEN_KINDS + 1;
+    memcpy(bytes + used, &head, sizeof head);
+    used += sizeof head + 8 * fuzz_number(in, 3);
+  }
+  struct iovec iov[2] = {{&report, sizeof report}, {bytes, used}};
+  struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+  if (others->control >= 0) sendmsg(others->control, &msg, MSG_NOSIGNAL);
+}
+
+static void check_seen(const struct sbx_job *job, size_t number) {
+  struct sbx_seen seen;
+  MUST(sbx_job_seen(job, number, &seen));
+  MUST(seen.kind < SBX_SEEN_KINDS && seen.operation < SBX_OPERATIONS && seen.by < SBX_REFUSERS);
+  MUST(strlen(seen.program) + strlen(seen.path) + strlen(seen.target) < SBX_WIRE_SEEN_MAX);
 }
 
 static void send_garbage(struct fuzz_input *in, const struct others *others) {
@@ -96,6 +122,7 @@ static bool step(struct sbx_job *job) {
   size_t size;
   enum sbx_event event = sbx_job_step(job, &stream, &text, &size);
   MUST(event == SBX_EVENT_NONE || event == SBX_EVENT_END || job->live);
+  if (event == SBX_EVENT_SEEN) check_seen(job, size);
   MUST(event != SBX_EVENT_END || sbx_job_ended(job));
   return event == SBX_EVENT_END;
 }
@@ -109,7 +136,7 @@ static void read_one(struct sbx_job *job) {
 
 static void act(struct fuzz_input *in, struct sbx_job *job, struct others *others) {
   unsigned which = fuzz_number(in, 2);
-  switch (fuzz_number(in, 14)) {
+  switch (fuzz_number(in, 16)) {
   case 0:
   case 1: send_report(in, others); break;
   case 2: send_garbage(in, others); break;
@@ -122,6 +149,7 @@ static void act(struct fuzz_input *in, struct sbx_job *job, struct others *other
   case 9: MUST(sbx_job_signal(job, (int)fuzz_number(in, 70)) == 0 || errno); break;
   case 10: MUST(sbx_job_write(job, "input", 5) == 0 || errno == EPIPE); break;
   case 11: read_one(job); break;
+  case 13: send_seen(in, others); break;
   case 12: sbx_job_pollfd(job); break;
   default: step(job); forget_orders(others);
   }

@@ -106,6 +106,8 @@ describe("an option that says nothing to a verb", function()
   local FOREIGN = {
     stdin = "x", on_output = print, on_line = print, merge_stderr = true, idle_timeout_ms = 5,
     kill_grace_ms = 5, drain_ms = 5, max_output_bytes = 5, max_output_deltas = 5, loop = print,
+    audit = "/var/log/x",
+    watch = true, on_refused = print,
   }
 
   it("is refused by name, with what to do instead", function()
@@ -121,7 +123,8 @@ describe("an option that says nothing to a verb", function()
     local none = { "ls", merge_stderr = false, idle_timeout_ms = false }
     assert.truthy(options.read(none, "transform"))
     for _, option in ipairs(options.OPTIONS) do
-      assert.equal(FOREIGN[option.name] ~= nil, option.verbs ~= nil, option.name)
+      local foreign = option.verbs ~= nil and option.verbs.spawn == true
+      assert.equal(FOREIGN[option.name] ~= nil, foreign, option.name)
     end
   end)
 end)
@@ -207,10 +210,18 @@ describe("env", function()
   end)
 end)
 
+describe("on_refused", function()
+  it("has the run watched, and can't be had without", function()
+    assert.is_true(options.read({ "ls", on_refused = print }, "run").watch)
+    assert.is_nil(options.read({ "ls" }, "run").watch)
+    assert.matches("on_refused", thrown({ "ls", on_refused = print, watch = false }), 1, true)
+  end)
+end)
+
 describe("what later versions bring", function()
   it("is refused by name", function()
     local later = {
-      pty = true, watch = true, on_refused = print, on_denied = print, audit = "x", loop = "luv",
+      pty = true, loop = "luv",
     }
     for name, value in pairs(later) do
       local err = refused({ "ls", [name] = value })

@@ -17,6 +17,7 @@ local PATIENCE_MS = 1000 -- after a signal: for a reader that has stopped taking
 ---@field signal integer?         that ended it
 ---@field failure string?         why output could not be passed on: "closed", or words
 ---@field patience integer?       ms that a write may take
+---@field fds table<string, integer>
 ---@field deaf boolean            nobody takes output any more
 ---@field quiet_at number?        when on_quiet is due
 ---@field stream string?          that `pieces` belong to
@@ -40,7 +41,7 @@ end
 
 local function put(drive, stream, text)
   while not drive.deaf do
-    local ok, why, done = program.write(FDS[stream], text, drive.patience)
+    local ok, why, done = program.write(drive.fds[stream], text, drive.patience)
     if ok then return end
     text = text:sub(done + 1)
     if why == "signal" then cancel(drive) else give_up(drive, why) end
@@ -94,10 +95,12 @@ local SELDOM = 400
 --- Until the command and its tree have ended.
 ---@param pass boolean
 ---@param on_quiet function?
+---@param fds table<string, integer>?  where each stream goes; as it came
 ---@return integer|nil signal, string|nil failure
-function M.run(job, pass, on_quiet)
+function M.run(job, pass, on_quiet, fds)
   local drive = {
     job = job, pass = pass, on_quiet = on_quiet, deaf = false, pieces = {}, held = 0,
+    fds = fds or FDS,
   }
   local pace = collectgarbage("setpause", SELDOM)
   if on_quiet then drive.quiet_at = core.now() + QUIET_MS end

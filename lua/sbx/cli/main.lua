@@ -5,8 +5,9 @@ local M = {}
 local VERBS = {
   run = "sbx.cli.run", doctor = "sbx.cli.doctor", policies = "sbx.cli.policies",
   init = "sbx.cli.init", why = "sbx.cli.why", explain = "sbx.cli.explain",
+  learn = "sbx.cli.learn",
 }
-local LATER = { learn = true, test = true, mcp = true, serve = true }
+local LATER = { test = true, mcp = true, serve = true }
 local OPTIONS = { "-e", "-I", "-", "--help", "--version" }
 local OWN_FAILURE = 125
 
@@ -17,6 +18,7 @@ Usage: sbxlua run [options] [--] CMD...   run one command in a sandbox (sbxlua r
        sbxlua explain [options] CMD...    what would hold it, layer by layer; runs nothing
        sbxlua why [options] OPERATION X   may it do this to X (a path, an address), and which rule
                                           says so; status 0: allowed, 1: refused
+       sbxlua learn [options] CMD...      the smallest policy that lets it pass, as Lua
        sbxlua doctor                      what this machine can enforce, and how to get the rest
        sbxlua policies                    the policies, and where they come from
        sbxlua init                        write editable scripts into ~/.config/sbxlua

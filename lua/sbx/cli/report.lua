@@ -1,6 +1,7 @@
 -- What a person at a terminal wants to know of a run, in as few lines as it takes.
 
 local lists = require("sbx.lists")
+local refusals = require("sbx.cli.refusals")
 local text = require("sbx.text")
 
 local M = {}
@@ -97,12 +98,21 @@ local function widening(plan)
 end
 
 -- Nothing was watched, so nothing was seen: what stands here is a guess, and says so.
-local function denial(out, plan, say)
+local function guess(out, plan, say, opts)
+  local guesses = require("sbx.cli.guesses")
   local reason = out.denial.reason and ": " .. tostring(out.denial.reason) or ""
   say.warn("the sandbox is the likely cause, judged by the output alone (no refusal was seen)"
     .. reason)
+  local line = guesses.line(out)
+  if line then say.note("it says: " .. line) end
   say.note(policy_line(plan, out.sandbox.enforced))
-  say.note(widening(plan))
+  say.note(line and guesses.advice(line, plan, opts) or widening(plan))
+end
+
+local function denial(out, plan, say, opts)
+  if out.denial.verdict ~= "confirmed" then return guess(out, plan, say, opts) end
+  refusals.tell(out.denial, say)
+  say.note(policy_line(plan, out.sandbox.enforced))
 end
 
 -- ---- other endings ----
@@ -113,12 +123,14 @@ end
 
 local ENDINGS = {}
 
-function ENDINGS.denied(outcome, plan, say)
-  denial(outcome.out, plan, say)
+function ENDINGS.denied(outcome, plan, say, opts)
+  denial(outcome.out, plan, say, opts)
 end
 
+-- Something that was refused may be what it waited for.
 function ENDINGS.timeout(outcome, _, say)
   say.warn("timed out after " .. seconds(outcome.out.duration_ms) .. ", the whole tree was killed")
+  refusals.tell(outcome.out.denial, say)
 end
 
 function ENDINGS.signal(outcome, _, say)
@@ -140,14 +152,15 @@ end
 ---@param outcome sbx.cli.Outcome
 ---@param plan table  what the policy came to
 ---@param say sbx.cli.Reporter
-function M.after(outcome, plan, say)
+---@param opts table|nil  of sbx.spawn
+function M.after(outcome, plan, say, opts)
   local out, err = outcome.out, outcome.err
   if outcome.signal then
     say.note("ended by signal " .. outcome.signal .. ", the whole tree was killed")
     return
   end
   local ending = err and ENDINGS[err.kind]
-  if ending then ending(outcome, plan, say) end
+  if ending then ending(outcome, plan, say, opts or {}) end
   leftover(out, say)
 end
 

@@ -100,7 +100,7 @@ local function run(opts, values)
   local result, why, out = job:wait()
   outcome.err, outcome.out = why, result or out
   if not values.json then own_errors(outcome) end
-  report.after(outcome, job.plan, say)
+  report.after(outcome, job.plan, say, opts)
   return tell(outcome, values.json, opts.call_id)
 end
 

@@ -55,12 +55,13 @@ M.options = {
   { name = "allow-missing", arg = "PROPERTY", list = true,
     help = "Run although this can't be held here." },
   { name = "sandbox", arg = "TYPE", help = "auto, none, linux-seccomp." },
-  { name = "no-watch", help = "Don't look at refused accesses (this version never does)." },
+  { name = "watch", help = "See each refused access as it happens." },
+  { name = "no-watch", help = "Don't: a denial is then judged by exit status and output alone." },
+  { name = "audit", arg = "FILE", help = "Append what was run and refused to FILE (JSON lines)." },
   { name = "json", help = "One JSON object on stdout and nothing else." },
   { name = "quiet", short = "q", help = "Say nothing but errors of sbxlua itself." },
   { name = "pty", later = true },
   { name = "allow-connect", arg = "HOST:PORT", later = true },
-  { name = "watch", later = true },
   { name = "with", arg = "FILE", later = true },
 }
 
@@ -158,6 +159,13 @@ local function properties(given)
   return list
 end
 
+local function set_watch(values, opts)
+  if values.watch and values.no_watch then return nil, "give --watch or --no-watch" end
+  if values.watch then opts.watch = true elseif values.no_watch then opts.watch = false end
+  opts.audit = values.audit
+  return true
+end
+
 local function set_require(values, opts)
   opts.require, opts.allow_missing = properties(values.require), properties(values.allow_missing)
   return true
@@ -195,6 +203,7 @@ function M.opts(values, rest)
     function() return check_word(values.inherit, fields.INHERIT, "inherit") end,
     function() return set_env(values, opts) end,
     function() return set_require(values, opts) end,
+    function() return set_watch(values, opts) end,
     function() return policy_words.set(values, opts) end,
   })
   if ok then return opts end

@@ -1,0 +1,40 @@
+/* Directories that were looked at before: what a plain name in them would come to, without a walk.
+ * Only where nothing is refused counts; what may be refused is looked at anew each time. */
+#ifndef SBX_KNOWN_H
+#define SBX_KNOWN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sbx_look;
+
+#define SBX_KNOWN_MAX 64
+#define SBX_KNOWN_TEXT 256
+
+enum sbx_use {
+  SBX_USE_MAKE,   /* a new name, or none where it exists */
+  SBX_USE_REMOVE, /* a name is taken away or replaced */
+  SBX_USE_MOVE,   /* likewise, and what is known of it with it */
+  SBX_USE_WRITE,  /* what is there, or would be made */
+};
+
+struct sbx_known {
+  struct sbx_directory {
+    uint64_t device, inode, mount; /* that the path is relative to; 0: the root */
+    int64_t since_ns;
+    int fd; /* the directory, as a place */
+    bool used, quiet, holds_mounts;
+    char text[SBX_KNOWN_TEXT]; /* as it was given, up to the last name */
+  } list[SBX_KNOWN_MAX];
+  size_t next;
+};
+
+/* Whether nothing of this use is refused, for all that is known. */
+bool sbx_known_quiet(const struct sbx_look *look, int at, const char *path, enum sbx_use use);
+/* Whether two such paths are on one mount. */
+bool sbx_known_same(const struct sbx_look *look, int at, const char *path, int at2,
+                    const char *path2);
+void sbx_known_forget(struct sbx_known *known);
+
+#endif

@@ -1,0 +1,28 @@
+/* The rules of a watch: which answer a call gets, by its registers alone. They are what the filter
+ * compared already; several may hold, and what refuses comes first. */
+#ifndef SBX_RULES_H
+#define SBX_RULES_H
+
+#include <linux/seccomp.h>
+#include <stddef.h>
+
+#include "engine/calls.h"
+#include "engine/plan.h"
+
+struct sbx_rules {
+  struct sbx_rule {
+    int number, value; /* SBX_CONTINUE, SBX_ON_BEHALF or an errno */
+    unsigned nargs;
+    const struct sbx_arg *args;       /* in the plan */
+    const struct sbx_call_form *form; /* or NULL */
+  } * list;
+  size_t count;
+};
+
+/* Reads them; the plan must outlive them. 0, or -1 and errno. */
+int sbx_rules_read(struct sbx_rules *rules, const sbx_plan *plan);
+/* The rule that decides, or NULL. */
+const struct sbx_rule *sbx_rules_find(const struct sbx_rules *rules,
+                                      const struct seccomp_data *data);
+
+#endif

@@ -1,0 +1,179 @@
+/* Logs of lines that are chained: each names the digest of the one before. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sha256.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lua/border.h"
+
+#define LAST_MAX (4 << 20) /* bytes of a line that stands before */
+#define STEP 4096
+#define LOCK_TRIES 20 /* of a millisecond */
+
+/* In hexadecimal, with its NUL byte. */
+static void digest(const void *text, size_t size, char into[SHA256_DIGEST_STRING_LENGTH]) {
+  SHA256_CTX context;
+  SHA256Init(&context);
+  SHA256Update(&context, text, size);
+  SHA256End(&context, into);
+}
+
+/* core.sha256(text) -> 64 hexadecimal digits */
+static int log_sha256(lua_State *L) {
+  char hex[SHA256_DIGEST_STRING_LENGTH];
+  size_t size;
+  const char *text = luaL_checklstring(L, 1, &size);
+  digest(text, size, hex);
+  lua_pushstring(L, hex);
+  return 1;
+}
+
+/* Only what is a file: a pipe's reader would hold up the host. */
+static int open_log(const char *path) {
+  struct stat st;
+  int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+                0600);
+  if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))) return fd;
+  close(fd);
+  errno = EINVAL;
+  return -1;
+}
+
+/* Two writers at once would name the same line. Who may only read the log can take the lock too, a
+ * command for one: it is waited for a moment, and the line is written all the same. */
+static void lock_log(int fd) {
+  const struct timespec moment = {.tv_nsec = 1000000};
+  for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++) nanosleep(&moment, NULL);
+}
+
+static ssize_t read_at(int fd, char *into, size_t size, off_t at) {
+  ssize_t rc;
+  do rc = pread(fd, into, size, at);
+  while (rc < 0 && errno == EINTR);
+  return rc;
+}
+
+/* Where the last line begins: behind the last newline but the one at the very end. */
+static off_t last_line(int fd, off_t end) {
+  char piece[STEP];
+  for (off_t stop = end - 1; stop > 0 && end - stop < LAST_MAX;) {
+    off_t from = stop > STEP ? stop - STEP : 0;
+    ssize_t size = read_at(fd, piece, (size_t)(stop - from), from);
+    if (size != stop - from) return -1;
+    const char *found = memrchr(piece, '\n', (size_t)size);
+    if (found) return from + (found - piece) + 1;
+    stop = from;
+  }
+  return end < LAST_MAX ? 0 : -1;
+}
+
+/* The digest of the last line, without its newline; *torn: it has none. */
+static int digest_last(int fd, char hex[SHA256_DIGEST_STRING_LENGTH], bool *torn) {
+  char piece[STEP];
+  SHA256_CTX context;
+  SHA256Init(&context);
+  off_t end = lseek(fd, 0, SEEK_END), at = end > 0 ? last_line(fd, end) : 0;
+  if (end < 0 || at < 0) return -1;
+  *torn = end > 0 && (read_at(fd, piece, 1, end - 1) != 1 || *piece != '\n');
+  for (off_t stop = *torn ? end : end - 1; at < stop;) {
+    size_t left = stop - at < STEP ? (size_t)(stop - at) : STEP;
+    ssize_t size = read_at(fd, piece, left, at);
+    if (size <= 0) return -1;
+    SHA256Update(&context, (unsigned char *)piece, (size_t)size);
+    at += size;
+  }
+  if (end == 0) memset(hex, '0', SHA256_DIGEST_STRING_LENGTH - 1);
+  if (end > 0) SHA256End(&context, hex);
+  hex[SHA256_DIGEST_STRING_LENGTH - 1] = 0;
+  return 0;
+}
+
+/* One write: a reader sees all of a line or nothing. */
+static int write_line(int fd, const char *line, size_t size) {
+  ssize_t rc;
+  do rc = write(fd, line, size);
+  while (rc < 0 && errno == EINTR);
+  if (rc >= 0 && (size_t)rc < size) errno = ENOSPC;
+  return rc == (ssize_t)size ? 0 : -1;
+}
+
+/* Pushes the line and gives what is to be written of it. */
+static const char *line_of(lua_State *L, const char *hex, bool torn, size_t *size) {
+  luaL_Buffer buffer;
+  luaL_buffinit(L, &buffer);
+  if (torn) luaL_addchar(&buffer, '\n');
+  lua_pushvalue(L, 2);
+  luaL_addvalue(&buffer);
+  luaL_addstring(&buffer, hex);
+  lua_pushvalue(L, 3);
+  luaL_addvalue(&buffer);
+  luaL_addchar(&buffer, '\n');
+  luaL_pushresult(&buffer);
+  return lua_tolstring(L, -1, size);
+}
+
+/* A box closes the descriptor where Lua has no memory for the line. */
+static int close_box(lua_State *L) {
+  int *box = lua_touserdata(L, 1);
+  if (*box >= 0) close(*box);
+  *box = -1;
+  return 0;
+}
+
+static int *new_box(lua_State *L) {
+  int *box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = -1;
+  if (luaL_newmetatable(L, "sbx.log")) {
+    lua_pushcfunction(L, close_box);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return box;
+}
+
+/* core.log_append(path, before, after) -> true, or nil and an error: appends the line
+ * before .. digest of the last line .. after */
+static int log_append(lua_State *L) {
+  char hex[SHA256_DIGEST_STRING_LENGTH];
+  bool torn = false;
+  size_t size;
+  const char *path = luaL_checkstring(L, 1);
+  luaL_checkstring(L, 2);
+  luaL_checkstring(L, 3);
+  int *box = new_box(L);
+  if ((*box = open_log(path)) < 0) return sbx_lua_errno(L, "open", path);
+  lock_log(*box);
+  int rc = digest_last(*box, hex, &torn);
+  if (rc == 0) {
+    const char *line = line_of(L, hex, torn, &size);
+    rc = write_line(*box, line, size);
+  }
+  int saved = errno;
+  close(*box);
+  *box = -1;
+  errno = saved;
+  if (rc < 0) return sbx_lua_errno(L, "write", path);
+  lua_pushboolean(L, 1);
+  return 1;
+}
+
+/* core.time() -> the time of day, as "2026-11-24T04:05:06.123Z" */
+static int log_time(lua_State *L) {
+  char text[64];
+  struct timespec now;
+  struct tm tm;
+  clock_gettime(CLOCK_REALTIME, &now);
+  gmtime_r(&now.tv_sec, &tm);
+  size_t size = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+  snprintf(text + size, sizeof text - size, ".%03ldZ", now.tv_nsec / 1000000);
+  lua_pushstring(L, text);
+  return 1;
+}
+
+const luaL_Reg sbx_lua_log[] = {
+    {"sha256", log_sha256}, {"log_append", log_append}, {"time", log_time}, {NULL, NULL}};
