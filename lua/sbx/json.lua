@@ -20,8 +20,9 @@ local DEPTH = 64
 local LISTS = {}
 for name in ([[
   missing env_dropped evidence failures pids tiers policies written kept checks scripts
-  writable_roots read_only protect deny_read readable unix_sockets allow require allow_missing exclude include_only command
-  writable alternatives namespaces capabilities calls partly passed dropped families widened scopes
+  writable_roots read_only protect deny_read readable unix_sockets allow require allow_missing
+  exclude include_only command writable alternatives namespaces capabilities calls partly passed
+  dropped families widened scopes
 ]]):gmatch("%S+") do
   LISTS[name] = true
 end
