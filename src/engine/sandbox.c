@@ -12,6 +12,7 @@
 #include "layers/descriptors.h"
 #include "layers/landlock.h"
 #include "layers/mounts.h"
+#include "layers/notify.h"
 #include "layers/paths.h"
 #include "layers/seccomp.h"
 
@@ -264,27 +265,28 @@ static int check_watched(const char *name, struct sbx_error *err) {
   return 0;
 }
 
-static int add_call(struct sbx_sandbox *sandbox, struct sbx_filter *filter,
-                    const struct sbx_record_header *record, struct sbx_error *err) {
+static int take_on_behalf(sbx_sandbox *sandbox, const struct call *call, struct sbx_error *err) {
+  if (call->refusal.errno_value != SBX_ON_BEHALF) return 0;
+  sandbox->layers.on_behalf = 1;
+  return check_on_behalf(call->name, err);
+}
+
+static int refuse(sbx_sandbox *sandbox, struct sbx_filter *filter,
+                  const struct sbx_record_header *record, struct sbx_error *err) {
   struct call call = call_of(record);
   const struct sbx_refusal *refusal = &call.refusal;
-  bool watched = record->type == SBX_RECORD_WATCH;
-  if (watched && check_watched(call.name, err) < 0) return -1;
-  if (refusal->errno_value == SBX_ON_BEHALF) {
-    if (check_on_behalf(call.name, err) < 0) return -1;
-    sandbox->layers.on_behalf = 1;
-  }
-  int value = watched ? SBX_ON_BEHALF : refusal->errno_value;
-  int rc = sbx_filter_refuse(filter, call.name, refusal->number, value, call.args, refusal->nargs);
+  if (take_on_behalf(sandbox, &call, err) < 0) return -1;
+  int rc = sbx_filter_refuse(filter, call.name, refusal->number, refusal->errno_value, call.args,
+                             refusal->nargs);
   return rc == 0 ? 0 : fail(err, "seccomp", rc, *call.name ? call.name : "a call by number");
 }
 
 static int fill_filter(sbx_sandbox *sandbox, struct sbx_filter *filter, const sbx_plan *plan,
-                       enum sbx_record type, struct sbx_error *err) {
+                       struct sbx_error *err) {
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
   while ((record = sbx_plan_next(&cursor)))
-    if (record->type == type && add_call(sandbox, filter, record, err) < 0) return -1;
+    if (record->type == SBX_RECORD_REFUSE && refuse(sandbox, filter, record, err) < 0) return -1;
   return 0;
 }
 
@@ -296,42 +298,60 @@ static bool has_type(const sbx_plan *plan, enum sbx_record type) {
   return false;
 }
 
-/* What refuses is one program, what tells the supervisor another: of both the kernel takes the
- * stricter answer, so that a refusal never waits for an answer (seccomp(2)). */
-static int compile_filter(sbx_sandbox *sandbox, const sbx_plan *plan, enum sbx_record type,
-                          struct sock_filter **program, uint32_t *size, struct sbx_error *err) {
+static int compile_filter(sbx_sandbox *sandbox, const sbx_plan *plan, struct sbx_error *err) {
   size_t count = 0;
-  if (!has_type(plan, type)) return 0;
+  if (!has_type(plan, SBX_RECORD_REFUSE)) return 0;
   struct sbx_filter *filter = sbx_filter_new();
   if (!filter) return fail(err, "seccomp", errno, NULL);
-  int rc = fill_filter(sandbox, filter, plan, type, err);
-  if (rc == 0 && !(*program = sbx_filter_export(filter, &count)))
+  int rc = fill_filter(sandbox, filter, plan, err);
+  if (rc == 0 && !(sandbox->filter = sbx_filter_export(filter, &count)))
     rc = fail(err, "seccomp", errno ? errno : EINVAL, "export the filter");
   if (rc == 0 && count > BPF_MAXINSNS) rc = fail(err, "seccomp", E2BIG, NULL);
-  *size = (uint32_t)count;
+  sandbox->layers.filter_count = (uint32_t)count;
   sbx_filter_free(filter);
   return rc;
 }
 
-static int compile_filters(sbx_sandbox *sandbox, const sbx_plan *plan, struct sbx_error *err) {
-  struct sbx_layers *layers = &sandbox->layers;
-  int rc = compile_filter(sandbox, plan, SBX_RECORD_REFUSE, &sandbox->filter, &layers->filter_count,
-                          err);
-  if (rc < 0) return rc;
-  if (layers->on_behalf && has_type(plan, SBX_RECORD_WATCH))
-    return fail(err, "watch", EINVAL, "a tree has one listener: what is on behalf is watched");
-  return compile_filter(sandbox, plan, SBX_RECORD_WATCH, &sandbox->watch, &layers->watch_count,
-                        err);
+/* The supervisor compares numbers, and has no library to ask. A call that this architecture lacks
+ * is none. */
+static int watch(sbx_sandbox *sandbox, struct sbx_notify *notify,
+                 const struct sbx_record_header *record, struct sbx_error *err) {
+  struct call call = call_of(record);
+  int number = sbx_call_number(call.name, call.refusal.number);
+  if (number == -1) return fail(err, "watch", ENOENT, call.name);
+  if (check_watched(call.name, err) < 0 || take_on_behalf(sandbox, &call, err) < 0) return -1;
+  if (number < 0) return 0;
+  struct sbx_refusal *copied = sbx_plan_copy(sandbox->inside, record);
+  if (!copied || sbx_notify_add(notify, number, call.args, call.refusal.nargs) < 0)
+    return fail(err, "watch", errno, NULL);
+  copied->number = number;
+  return 0;
 }
 
-/* The supervisor compares numbers, and has no library to ask. */
-static int add_watched(sbx_sandbox *sandbox, const struct sbx_record_header *record,
-                       struct sbx_error *err) {
-  struct call call = call_of(record);
-  struct sbx_refusal *copied = sbx_plan_copy(sandbox->inside, record);
-  if (!copied) return fail(err, "watch", errno, NULL);
-  copied->number = sbx_call_number(call.name, call.refusal.number);
+static int fill_watch(sbx_sandbox *sandbox, struct sbx_notify *notify, const sbx_plan *plan,
+                      struct sbx_error *err) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  const struct sbx_record_header *record;
+  while ((record = sbx_plan_next(&cursor)))
+    if (record->type == SBX_RECORD_WATCH && watch(sandbox, notify, record, err) < 0) return -1;
   return 0;
+}
+
+/* What refuses is one program, what tells the supervisor another: of both the kernel takes the
+ * stricter answer, so that a refusal never waits for one (seccomp(2)). */
+static int compile_watch(sbx_sandbox *sandbox, const sbx_plan *plan, struct sbx_error *err) {
+  struct sbx_notify notify = {0};
+  size_t count = 0;
+  if (!has_type(plan, SBX_RECORD_WATCH)) return 0;
+  if (sandbox->layers.on_behalf)
+    return fail(err, "watch", EINVAL, "a tree has one listener: what is on behalf is watched");
+  int rc = fill_watch(sandbox, &notify, plan, err);
+  if (rc == 0 && !(sandbox->watch = sbx_notify_compile(&notify, &count)))
+    rc = fail(err, "watch", errno, NULL);
+  if (rc == 0 && count > BPF_MAXINSNS) rc = fail(err, "watch", E2BIG, NULL);
+  sandbox->layers.watch_count = (uint32_t)count;
+  sbx_notify_free(&notify);
+  return rc;
 }
 
 /* ---- the whole ---- */
@@ -348,7 +368,6 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_MOUNT: return add_mount(sandbox, record, err);
   case SBX_RECORD_SOCKET: return add_socket(sandbox, record, err);
   case SBX_RECORD_JOURNAL: return add_journal(sandbox, record, err);
-  case SBX_RECORD_WATCH: return add_watched(sandbox, record, err);
   case SBX_RECORD_PLACE:
   case SBX_RECORD_BOUNDS:
   case SBX_RECORD_GROUP:
@@ -402,7 +421,8 @@ sbx_sandbox *sbx_sandbox_new(const sbx_plan *plan, struct sbx_error *err) {
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
   while (rc == 0 && (record = sbx_plan_next(&cursor))) rc = apply_record(sandbox, record, err);
-  if (rc == 0) rc = compile_filters(sandbox, plan, err);
+  if (rc == 0) rc = compile_filter(sandbox, plan, err);
+  if (rc == 0) rc = compile_watch(sandbox, plan, err);
   if (rc == 0) rc = check_whole(sandbox, err);
   if (rc == 0) sandbox->layers.ahead_key = measure(sandbox->ahead, &sandbox->layers.ahead_size);
   if (rc == 0) return sandbox;

@@ -61,7 +61,7 @@ case("ww", NONE, "mkdir -p ~/.config/tool && echo a > ~/.config/tool/rc",
      { "create", "home/.config/tool" })
 case("ww", NONE, "touch .git/hooks/pre-commit", { "create", "work/.git/hooks/pre-commit" },
      { protects = true })
-case("ww", NONE, "mkdir .agents && echo x > .agents/rules", { "create", "work/.agents" },
+case("ww", NONE, "mkdir -p .agents && echo x > .agents/rules", { "create", "work/.agents" },
      { protects = true })
 
 -- ---- shells: how a refused step becomes the end ----
@@ -111,7 +111,6 @@ case("ww", { "git" }, "git grep -q neverthere", nil)
 case("ww", { "git" }, "git apply missing.patch", nil)
 case("out", { "git" }, "git clone -q . $OUT/clone", nil)
 case("ww", { "git" }, "git config --global alias.x status", { "create", "home/.gitconfig.lock" })
-case("ww", { "git" }, "git ls-remote https://127.0.0.1:$TCP/x.git", { "connect", "TCP" })
 
 -- ---- compilers, make ----
 case("ro", { "gcc" }, "gcc -c ok.c -o /dev/null", { "create", "tmp/cc" })
@@ -205,7 +204,6 @@ case("ww", NONE, "patch -s $OUT/file < /dev/null; patch -s -o $OUT/patched data.
 -- ---- network ----
 case("ww", { "curl" }, "curl -sS http://127.0.0.1:$TCP/", { "connect", "TCP" })
 case("ww", { "curl" }, "curl -s -f -o page.html http://127.0.0.1:$TCP/", { "connect", "TCP" })
-case("ww", { "curl" }, "curl -s http://127.0.0.1:1/", { "connect", "127.0.0.1:1" })
 case("net", { "curl" }, "curl -sS -o page.html http://127.0.0.1:$TCP/ && touch $OUT/got",
      { "create", "out/got" })
 case("net", { "curl" }, "curl -sS http://127.0.0.1:1/", nil)
