@@ -1,9 +1,10 @@
--- Command lines that developers and agents run, for sh -c in work/ of the fixture. What came of them
--- because of the sandbox is measured (score.lua); here stands what is refused first where they are:
--- `refused`, an operation and a path or address (alternatives behind it).
+-- Command lines that developers and agents run, for sh -c in work/ of the fixture. Whether the
+-- sandbox was why they failed is measured (score.lua); here stands only what should be named where
+-- it was: an operation and a part of the path or address; `other` operations and `also` other parts
+-- are as right.
 --
 -- policy: "ro" read-only, "ww" workspace-write, "out" workspace-write and $OUT, "net" with the full
--- network, "loop" with a loopback of its own, "secret" workspace-write without reading $OUT/app.conf
+-- network, "loop" with a loopback of its own, "secret" without reading $OUT/app.conf
 local M = {}
 
 local function case(policy, needs, line, refused, more)
@@ -102,7 +103,8 @@ case("ww", { "git" }, "git config user.name b", { "create", "work/.git/config.lo
      { protects = true })
 case("ww", { "git" }, "git init -q $OUT/fresh", { "create", "out/fresh" })
 case("ww", { "git" }, "git clone -q . $OUT/clone", { "create", "out/clone" })
-case("ww", { "git" }, "git -C $OUT/repo commit -q --allow-empty -m x", { "create", "out/repo/.git/" })
+case("ww", { "git" }, "git -C $OUT/repo commit -q --allow-empty -m x",
+     { "create", "out/repo/.git/" })
 case("ww", { "git" }, "git status --short", nil)
 case("ww", { "git" }, "git diff --quiet", nil)
 case("ww", { "git" }, "git log -1 --format=%s nosuchref", nil)
@@ -165,9 +167,11 @@ case("ww", { "python3" }, "python3 -m json.tool package.json $OUT/pretty.json",
 case("ww", { "python3" },
      "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", '$TCP'))'",
      { "connect", "TCP" })
-case("ww", { "python3" }, "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0))'",
+case("ww", { "python3" },
+     "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0))'",
      { "bind", "127.0.0.1:0" })
-case("loop", { "python3" }, "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0))'",
+case("loop", { "python3" },
+     "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0))'",
      nil)
 case("ww", { "python3" },
      "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"'$SOCK'\")'",
@@ -179,10 +183,13 @@ case("ww", { "node" }, "node -e 'require(\"fs\").writeFileSync(process.env.OUT +
      { "create", "out/n" })
 case("ww", { "node" }, "node -e 'require(\"nosuchmodule\")'", nil)
 case("ww", { "node" }, "node -e 'throw new Error(\"boom\")'", nil)
-case("ww", { "node" }, "node -e 'require(\"net\").connect('$TCP', \"127.0.0.1\").on(\"connect\", () => process.exit(0))'",
+case("ww", { "node" }, [[node -e '
+const socket = require("net").connect('$TCP', "127.0.0.1")
+socket.on("connect", () => process.exit(0))']],
      { "connect", "TCP" })
-case("ww", { "node" }, "node -e 'try { require(\"fs\").mkdirSync(process.env.OUT + \"/c\") } catch (e) {} process.exit(JSON.parse(\"{\"))'",
-     nil)
+case("ww", { "node" }, [[node -e '
+try { require("fs").mkdirSync(process.env.OUT + "/c") } catch (e) {}
+process.exit(JSON.parse("{"))']], nil)
 
 -- ---- data, archives ----
 case("ww", NONE, "tar cf $OUT/all.tar list.txt", { "create", "out/all.tar" })
@@ -190,8 +197,8 @@ case("ww", NONE, "tar cf all.tar list.txt && tar xf all.tar -C $OUT", { "create"
 case("ww", NONE, "tar xf missing.tar", nil)
 case("ww", NONE, "gzip -c data.txt > $OUT/data.gz", { "create", "out/data.gz" })
 case("ww", NONE, "gzip $OUT/file", { "create", "out/file.gz" })
-case("ww", { "sqlite3" }, "sqlite3 $OUT/data.db 'insert into t values (2)'", { "write", "out/data.db" },
-     { other = { "create" }, also = { "out/data.db-journal" } })
+case("ww", { "sqlite3" }, "sqlite3 $OUT/data.db 'insert into t values (2)'",
+     { "write", "out/data.db" }, { other = { "create" }, also = { "out/data.db-journal" } })
 case("ww", { "sqlite3" }, "sqlite3 $OUT/new.db 'create table t(x)'", { "create", "out/new.db" })
 case("ww", { "sqlite3" }, "sqlite3 $OUT/data.db 'select * from nothing'", nil)
 case("ww", { "sqlite3" }, "sqlite3 $OUT/data.db 'select * from t'", nil)
@@ -199,7 +206,7 @@ case("ww", { "rsync" }, "rsync -a list.txt $OUT/", { "create", "out/" })
 case("ww", { "rsync" }, "rsync -a nosuch/ there/", nil)
 case("ww", NONE, "diff data.txt list.txt", nil)
 case("ww", NONE, "cmp -s data.txt list.txt", nil)
-case("ww", NONE, "patch -s $OUT/file < /dev/null; patch -s -o $OUT/patched data.txt < missing.diff", nil)
+case("ww", NONE, "patch -s -o $OUT/patched data.txt < missing.diff", nil)
 
 -- ---- network ----
 case("ww", { "curl" }, "curl -sS http://127.0.0.1:$TCP/", { "connect", "TCP" })

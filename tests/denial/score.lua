@@ -1,6 +1,6 @@
 -- The labelled set: each line is run with and without the sandbox in a copy of the fixture of its
--- own, which tells the truth: the sandbox was why where it fails inside and passes outside. Then the
--- verdicts are held against that: watched, not watched, and the plain heuristic.
+-- own, which tells the truth: the sandbox was why where it fails inside and passes outside. Then
+-- the verdicts are held against that: watched, not watched, and the plain heuristic.
 local denial = require "sbx.denial"
 local sbx = require "sbx"
 local support = require "tests.support"
@@ -29,7 +29,8 @@ local function start_server(place)
   if not is_installed("python3") then return end
   place.server = io.popen(("exec env -u LD_PRELOAD python3 %s/server.py %s"):format(
     source, place.directory), "w")
-  place.port = support.wait_until(function() return support.read(place.directory .. "/port") end, 10)
+  local file = place.directory .. "/port"
+  place.port = support.wait_until(function() return support.read(file) end, 10)
 end
 
 function M.place()
@@ -175,7 +176,8 @@ function M.figures(rows, says)
     elseif row.denied then missed = missed + 1
     end
   end
-  return { precision = right / math.max(1, right + wrong), recall = right / math.max(1, right + missed),
+  return { precision = right / math.max(1, right + wrong),
+           recall = right / math.max(1, right + missed),
            right = right, wrong = wrong, missed = missed }
 end
 
