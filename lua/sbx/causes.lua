@@ -79,16 +79,30 @@ local function speaks_of(words, line, entry)
 end
 
 local GONE = { "no such file", "not found", "does not exist", "doesn't exist", "enoent", "missing",
-               "cannot stat", "can't open", "cannot open" }
+               "cannot stat", "can't open", "cannot open", "not a directory", "nonexistent" }
 
+-- The path itself, or one below it.
 local function below(line, entry)
-  return entry.path and line:find(entry.path:lower(), 1, true) ~= nil
+  local _, last = line:find((entry.path or "\0"):lower(), 1, true)
+  return last ~= nil and not line:sub(last + 1, last + 1):find("[%w_%-%.]")
 end
 
--- The last line that says why, without those that only pass on that something below failed.
-local function last_word(words, lines)
+local function speaks_of_any(words, line, evidence)
+  for _, entry in ipairs(evidence) do
+    if speaks_of(words, line, entry) then return true end
+  end
+  return false
+end
+
+-- The last line that gives a reason, and whether it is another than a refusal. Lines that only pass
+-- on that something below failed give none.
+local function last_word(words, lines, evidence)
   for i = #lines, 1, -1 do
-    if not has_any(lines[i], words.passing_on) and lines[i]:find("%w") then return lines[i] end
+    local line = lines[i]
+    if not has_any(line, words.passing_on) then
+      if speaks_of_any(words, line, evidence) then return line, false end
+      if has_any(line, words.own_reasons) then return line, true end
+    end
   end
 end
 
@@ -145,31 +159,38 @@ end
 -- Weighing
 
 local function is_optional(words, entry)
-  local what = entry.path or entry.address or ""
+  local what = entry.path or entry.address or "socket:" .. tostring(entry.family)
   for _, pattern in ipairs(words.optional) do
     if what:find(pattern) then return true end
   end
   return false
 end
 
--- The refusal that the text speaks of, the last line first.
-local function told(words, lines, evidence)
-  for i = #lines, 1, -1 do
-    for k = #evidence, 1, -1 do
-      local entry = evidence[k]
-      local line = lines[i]
-      if names(line, entry) and speaks_of(words, line, entry) then return entry, line end
-    end
+-- The refusal that a line names, the latest first.
+local function told_in(words, line, evidence)
+  for k = #evidence, 1, -1 do
+    local entry = evidence[k]
+    if names(line, entry) and speaks_of(words, line, entry) then return entry end
   end
 end
 
-local function spoken(words, lines, evidence)
-  for i = #lines, 1, -1 do
-    for k = #evidence, 1, -1 do
-      if not is_optional(words, evidence[k]) and speaks_of(words, lines[i], evidence[k]) then
-        return evidence[k], lines[i]
-      end
+-- One that a line speaks of without its name; what is optional only where there is nothing else.
+local function spoken_in(words, line, evidence)
+  local found
+  for k = #evidence, 1, -1 do
+    local entry = evidence[k]
+    if speaks_of(words, line, entry) then
+      if not is_optional(words, entry) then return entry end
+      found = found or says_errno(line, entry) and entry or nil
     end
+  end
+  return found
+end
+
+local function told(words, lines, evidence)
+  for i = #lines, 1, -1 do
+    local entry = told_in(words, lines[i], evidence)
+    if entry then return entry end
   end
 end
 
@@ -190,31 +211,31 @@ local function last_needed(words, evidence)
   end
 end
 
-local function own_reason(words, lines)
-  local line = last_word(words, lines)
-  return line and has_any(line, words.own_reasons) and line
-end
-
 local function reason_of(entry, why)
-  local what = entry.path or entry.address
+  local what = entry.path or entry.address or entry.family
   return string.format("%s%s was refused%s, %s", entry.operation or "an access",
                        what and " " .. what or "", entry.program and " to " .. entry.program or "",
                        why)
 end
 
+-- What the text says of these refusals: the one it gives as the reason, or that it gives another.
+local function by_text(words, lines, evidence)
+  local line, is_other = last_word(words, lines, evidence)
+  if not line then return nil, nil end
+  local entry = missed(lines, evidence)
+  if entry then return entry, reason_of(entry, "and its output misses it") end
+  if is_other then return nil, "it says another reason: " .. line end
+  entry = told_in(words, line, evidence) or told(words, lines, evidence)
+  if entry then return entry, reason_of(entry, "and its output names it") end
+  entry = spoken_in(words, line, evidence)
+  if entry then return entry, reason_of(entry, "and its output speaks of a refusal") end
+  return nil, nil
+end
+
 -- One process with refusals of its own, which failed after them.
 local function weigh(words, lines, evidence)
-  local last = last_word(words, lines)
-  local entry, line = told(words, lines, evidence)
-  if entry and (line == last or not own_reason(words, lines)) then
-    return entry, reason_of(entry, "and its output names it")
-  end
-  entry = missed(lines, evidence)
-  if entry then return entry, reason_of(entry, "and its output misses it") end
-  local own = own_reason(words, lines)
-  if own then return nil, "it says another reason: " .. own end
-  entry = spoken(words, lines, evidence)
-  if entry then return entry, reason_of(entry, "and its output speaks of a refusal") end
+  local entry, reason = by_text(words, lines, evidence)
+  if entry or reason then return entry, reason end
   entry = last_needed(words, evidence)
   if not entry then return nil, "only something optional was refused" end
   return entry, reason_of(entry, "and it says nothing else")
@@ -243,18 +264,42 @@ local function last_statement(script)
   return last
 end
 
--- A line that ends in `exit 3` or `false` fails so whatever came before.
-local function fails_anyway(command, exit_code)
-  local script = script_of(command)
+local DECIDES = { test = true, ["["] = true, ["[["] = true, ["false"] = true }
+
+local function mentions_any(statement, evidence)
+  for _, entry in ipairs(evidence) do
+    local last = (entry.path or ""):match("([^/]+)$")
+    if last and statement:find(last, 1, true) then return true end
+  end
+  return false
+end
+
+-- A line that ends in `exit 3`, `false` or a test of something else fails so whatever came before:
+-- these need no process, and so are not in the chain.
+local function fails_anyway(work, exit_code)
+  local script = script_of(work.command)
   local last = script and last_statement(script)
   if not last then return false end
   local code = last:match("^exit%s+(%d+)$")
-  return tonumber(code) == exit_code or last == "false" and exit_code == 1
+  if code then return tonumber(code) == exit_code end
+  return exit_code == 1 and DECIDES[last:match("^%S+")] ~= nil
+    and not mentions_any(last, work.evidence)
+end
+
+-- `|| exit 3` makes another status of a step's.
+local function may_translate(work, exit_code)
+  local script = script_of(work.command)
+  return not script or script:find("exit%s+" .. exit_code .. "%f[%D]") ~= nil
 end
 
 ---------------------------------------------------------------------------------------------------
 
 local function is_shell(process) return SHELLS[process.program or ""] or false end
+
+-- Whether a parent's failure is its child's: other programs have statuses of their own.
+local function passes_on(work, child, parent)
+  return child.code == parent.code or not is_shell(parent) or may_translate(work, parent.code)
+end
 
 -- Down the chain of failures to the process that failed first, then its refusals.
 local function follow(work, process, depth)
@@ -263,19 +308,24 @@ local function follow(work, process, depth)
   local last = own[#own]
   if child and not (last and (last.seq or 0) > child.seq) then
     local entry, reason = follow(work, child, depth + 1)
-    local passed_on = child.code == process.code or not is_shell(process)
-    if entry and passed_on then return entry, reason end
-    if entry and told(work.words, work.lines, { entry }) then return entry, reason end
-    if not passed_on and #own == 0 then return nil, "it failed in a later step" end
+    if entry and (passes_on(work, child, process) or told(work.words, work.lines, { entry })) then
+      return entry, reason
+    end
+    if entry and #own == 0 then return nil, "it failed in a later step" end
     if not entry and reason then return nil, reason end
   end
   if #own > 0 then return weigh(work.words, work.lines, own) end
   return nil, nil
 end
 
--- Without the chain (too many processes, one that died of a signal): by the text, or by silence.
-local function without_chain(work)
-  return weigh(work.words, work.lines, work.evidence)
+-- Refusals of processes that are in no failure: they died of a signal, or went on.
+local function outside_chain(work)
+  local failed, list = {}, {}
+  for _, failure in ipairs(work.failures) do failed[failure.pid] = true end
+  for _, entry in ipairs(work.evidence) do
+    if not failed[entry.pid] then list[#list + 1] = entry end
+  end
+  return list
 end
 
 --- The refusal that explains the failure, and the words for it; nil and why none does.
@@ -286,19 +336,19 @@ end
 function M.find(words, output, evidence)
   local work = {
     words = words, lines = M.lines(output), evidence = sorted(evidence),
-    failures = sorted(evidence.failures),
+    failures = sorted(evidence.failures), command = evidence.command,
   }
-  if fails_anyway(evidence.command, output.exit_code) then
-    local entry = missed(work.lines, work.evidence)
-    if not entry then return nil, "its last step fails whatever was refused" end
+  local gone = missed(work.lines, work.evidence)
+  if gone then return gone, reason_of(gone, "and its output misses it") end
+  if fails_anyway(work, output.exit_code) then
+    return nil, "its last step fails whatever was refused"
   end
   local root = root_of(work.failures, output.exit_code)
-  if not root then return without_chain(work) end
+  if not root then return weigh(words, work.lines, work.evidence) end
   local entry, reason = follow(work, root, 1)
-  if entry then return entry, reason end
-  entry = missed(work.lines, work.evidence)
-  if entry then return entry, reason_of(entry, "and its output misses it") end
-  return nil, reason or "the processes that failed were refused nothing"
+  if entry or reason then return entry, reason end
+  entry, reason = by_text(words, work.lines, outside_chain(work))
+  return entry, reason or "the processes that failed were refused nothing"
 end
 
 return M

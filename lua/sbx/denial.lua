@@ -71,6 +71,7 @@ M.optional = {
   "/%.npm/_cacache", "/%.npm/_update%-notifier%-last%-checked", "/%.ccache", "_history$",
   "/%.lesshst$", "/%.viminfo",
   "^/dev/tty$", "/index%.lock$", "/%.config/configstore", "/nscd/socket$", "/%.gnupg/",
+  "^socket:unix$", "^socket:netlink$",
 }
 
 --- What a last line says that speaks of another reason than a refusal.
@@ -78,11 +79,11 @@ M.own_reasons = {
   "assert", "syntaxerror", "syntax error", "no such file", "not found", "undefined", "undeclared",
   "expected", "nameerror", "typeerror", "valueerror", "keyerror", "indexerror", "zerodivision",
   "attributeerror", "importerror", "modulenotfound", "no module named", "tests failed",
-  "test failed", "failures=", "errors=", "failed (", " failed", "usage:", "unknown option",
+  "test failed", " failed", "usage:", "unknown option",
   "unrecognized option", "invalid", "missing", "does not exist", "doesn't exist", "mismatch",
   "not a git repository", "did not match", "no rule to make target", "no such table", "parse error",
   "unexpected", "command not found", "nothing to commit", "is a directory", "not a directory",
-  "already exists", "file exists", "division by zero", "bad ", "illegal", "ambiguous",
+  "already exists", "file exists", "division by zero", "illegal", "ambiguous", "can't cd",
   "segmentation fault", "core dumped", "conflict", "panicked",
 }
 
@@ -90,7 +91,8 @@ M.own_reasons = {
 M.passing_on = {
   "make: ***", "make[", "returned non-zero exit status", "returned 1 exit status", "npm err!",
   "npm error", "exit status", "exit code", "error code", "command failed", "calledprocesserror",
-  "ninja: build stopped", "a complete log of this run", "collect2:", "exiting now", "xargs:",
+  "ninja: build stopped", "failed (", "short test summary", "node.js v",
+  "a complete log of this run", "collect2:", "exiting now", "xargs:",
 }
 
 local STREAMS = { "stderr", "stdout", "aggregated_output" }

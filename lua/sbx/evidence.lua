@@ -41,6 +41,17 @@ local LAYERS = {
   network = "network namespace",
 }
 
+-- What an ordinary user may not do anyway.
+local FOR_ROOT = {}
+for _, call in ipairs({
+  "mount", "umount2", "pivot_root", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount",
+  "fspick", "mount_setattr", "open_tree_attr", "467", "setns", "open_by_handle_at", "kexec_load",
+  "kexec_file_load", "init_module", "finit_module", "delete_module", "acct", "swapon", "swapoff",
+  "reboot", "settimeofday", "clock_settime", "iopl", "ioperm",
+}) do
+  FOR_ROOT[call] = true
+end
+
 -- What the engine has refused by itself needs no second witness.
 local SURE = { filter = true, supervisor = true, capabilities = true }
 
@@ -106,6 +117,7 @@ local function name_subject(entry, raw)
 end
 
 local function entry_of(work, raw)
+  if work.uid ~= 0 and FOR_ROOT[raw.syscall] then return nil end
   local entry = {
     operation = raw.operation, errno = raw.errno, layer = LAYERS[raw.by], syscall = raw.syscall,
     pid = raw.pid, ppid = raw.ppid, pids = raw.pids, program = raw.program, count = raw.count,
@@ -122,7 +134,7 @@ local function work_of(spec)
   -- a world of its own: what is asked here decides nothing about using the sandbox again
   return {
     plan = held.plan, alternative = held.plan.alternatives[spec.index], policy = held.policy,
-    cwd = spec.cwd, fs = surroundings.context(ctx.cwd, held.environ, core.world()).fs,
+    cwd = spec.cwd, uid = ctx.uid, fs = surroundings.context(ctx.cwd, held.environ, core.world()).fs,
   }
 end
 

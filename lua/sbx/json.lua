@@ -20,9 +20,10 @@ local DEPTH = 64
 local LISTS = {}
 for name in ([[
   missing env_dropped evidence failures pids tiers policies written kept checks scripts
-  writable_roots read_only protect deny_read readable unix_sockets allow require allow_missing exclude include_only command
-  writable alternatives namespaces capabilities calls partly passed dropped families widened scopes
-  failures learnt not_granted
+  writable_roots read_only protect deny_read readable unix_sockets allow require allow_missing
+  exclude include_only command writable alternatives namespaces capabilities calls partly passed
+  dropped families widened scopes
+  learnt not_granted
 ]]):gmatch("%S+") do
   LISTS[name] = true
 end

@@ -54,7 +54,7 @@ local POLICY_FIELDS = {
 ---@field justification string?
 ---@field loop function|"poll"?      as for `sbx.use`, for this job alone
 ---@field limits sbx.Limits?         over those of the policy, one by one; false takes one away
----@field watch boolean?             whether refused accesses are seen as they happen; with on_refused
+---@field watch boolean?             refused accesses are seen as they happen; with on_refused
 ---@field on_refused fun(evidence: table)?  each of them, when it is seen for the first time
 ---@field on_denied (fun(err: sbx.Error, opts: sbx.Options): sbx.Options?)?  run alone: opts for one
 ---  more run (`sbx.grant(opts, err.output.denial.suggest)`), nil to give up

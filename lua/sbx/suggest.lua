@@ -69,12 +69,15 @@ end
 
 local UNGRANTABLE = { "/proc", "/sys", "/dev" }
 
+-- The place of the kernel's that a path lies in, which can't be a writable root; else nil.
 local function ungrantable(root)
   if root == "/" or root == "/run" then return root end
   for _, base in ipairs(UNGRANTABLE) do
     if paths.covers(base, root) and not paths.covers("/dev/shm", root) then return base end
   end
 end
+
+M.ungrantable = ungrantable
 
 local function why_never(ctx, entry, root)
   local field = refusing_rule(entry.rule)

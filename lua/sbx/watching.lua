@@ -1,6 +1,6 @@
 -- Which system calls a watched run shows to its supervisor: those that the policy could refuse.
--- What the kernel's layers refuse goes on to them and is told of; what the filter refuses is refused
--- by the supervisor with the same errno. Pure.
+-- What the kernel's layers refuse goes on to them and is told of; what the filter refuses the
+-- supervisor refuses, with the same errno. Pure.
 
 local M = {}
 

@@ -133,6 +133,21 @@ refusal sbx_judge_change(const struct sbx_judge *judge, const struct sbx_found *
   return plain || !judge->lost_power ? nothing : (refusal){EPERM, SBX_BY_CAPABILITIES};
 }
 
+/* Who may not write another's file gets no second name of it anyway (proc_sys_fs(5),
+ * protected_hardlinks). */
+refusal sbx_judge_refer(const struct sbx_judge *judge, const struct sbx_found *at) {
+  char path[PATH_MAX];
+  struct stat st;
+  if (at->object < 0 || fstat(at->object, &st) < 0 || !sbx_path_of(at->directory, path))
+    return nothing;
+  int code = st.st_uid == judge->uid ? 0 : access_of(at->object, R_OK | W_OK);
+  if (code != 0 && code != EROFS) return nothing;
+  if (is_read_only(at->object)) return (refusal){EXDEV, SBX_BY_MOUNT};
+  if (sbx_places_refuse(&judge->places, path, SBX_PLACE_MAKE))
+    return (refusal){EXDEV, SBX_BY_LANDLOCK};
+  return nothing;
+}
+
 refusal sbx_judge_way(const struct sbx_judge *judge, const struct sbx_found *at) {
   char path[PATH_MAX];
   if (at->code != EACCES || !sbx_found_path(at, path)) return nothing;

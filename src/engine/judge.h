@@ -27,6 +27,8 @@ struct sbx_refusal_seen sbx_judge_read(const struct sbx_judge *judge, const stru
 /* Its metadata are changed; by_writing: who may write may. */
 struct sbx_refusal_seen sbx_judge_change(const struct sbx_judge *judge, const struct sbx_found *at,
                                          bool by_writing);
+/* What is there gets a second name elsewhere. */
+struct sbx_refusal_seen sbx_judge_refer(const struct sbx_judge *judge, const struct sbx_found *at);
 /* The way to it ended early. */
 struct sbx_refusal_seen sbx_judge_way(const struct sbx_judge *judge, const struct sbx_found *at);
 bool sbx_judge_same_mount(int a, int b);

@@ -1,22 +1,204 @@
 #include "engine/known.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "engine/clock.h"
 #include "engine/sight.h"
+#include "layers/descriptors.h"
+
+/* Who is outside may change what no call here tells of. */
+#define KEPT_MS 1000
+
+/* A path as it was given: its directory's part and its last name. */
+struct split {
+  const char *path, *name;
+  size_t size; /* of the directory's part, with its slashes */
+};
+
+/* What a path is relative to. */
+struct base {
+  uint64_t device, inode, mount;
+};
+
+/* ---- paths ---- */
+
+/* False for what needs a walk: no plain name at the end. */
+static bool split(const char *path, struct split *parts) {
+  const char *slash = strrchr(path, '/');
+  parts->path = path;
+  parts->name = slash ? slash + 1 : path;
+  parts->size = (size_t)(parts->name - path);
+  const char *name = parts->name;
+  if (parts->size >= SBX_KNOWN_TEXT || strlen(name) > NAME_MAX || !*name) return false;
+  return strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static bool find_base(const struct sbx_look *look, int at, const char *path, struct base *base) {
+  struct statx st;
+  char name[48];
+  *base = (struct base){0};
+  if (*path == '/') return true;
+  int pid = (int)look->call->pid;
+  int fd = at == SBX_NO_ARG ? AT_FDCWD : (int)look->call->data.args[at];
+  if (fd == AT_FDCWD)
+    snprintf(name, sizeof name, "/proc/%d/cwd", pid);
+  else
+    snprintf(name, sizeof name, "/proc/%d/fd/%d", pid, fd);
+  if (statx(AT_FDCWD, name, AT_STATX_DONT_SYNC, STATX_INO | STATX_MNT_ID, &st) < 0) return false;
+  base->device = (uint64_t)st.stx_dev_major << 32 | st.stx_dev_minor;
+  base->inode = st.stx_ino;
+  base->mount = st.stx_mnt_id + 1;
+  return true;
+}
+
+/* ---- the list ---- */
+
+static bool is_it(const struct sbx_directory *known, const struct base *base,
+                  const struct split *parts) {
+  return known->used && known->inode == base->inode && known->device == base->device &&
+         known->mount == base->mount && strncmp(known->text, parts->path, parts->size) == 0 &&
+         known->text[parts->size] == 0;
+}
+
+static struct sbx_directory *find(struct sbx_known *list, const struct base *base,
+                                  const struct split *parts) {
+  for (size_t i = 0; i < SBX_KNOWN_MAX; i++)
+    if (is_it(&list->list[i], base, parts)) return &list->list[i];
+  return NULL;
+}
+
+static void drop(struct sbx_directory *known) {
+  if (known->used) sbx_fd_close(&known->fd);
+  known->used = false;
+}
+
+void sbx_known_forget(struct sbx_known *known) {
+  for (size_t i = 0; i < SBX_KNOWN_MAX; i++) drop(&known->list[i]);
+}
+
+/* Only where no link is on the way: one could be put in another's place without being told. */
+static int open_plain(const struct sbx_look *look, int at, const struct split *parts) {
+  struct open_how how = {.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                         .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+  char text[SBX_KNOWN_TEXT];
+  bool relative = *parts->path != '/';
+  int base = relative
+                 ? sbx_resolve_base((pid_t)look->call->pid,
+                                    at == SBX_NO_ARG ? AT_FDCWD : (int)look->call->data.args[at])
+                 : AT_FDCWD;
+  if (relative && (base < 0 || parts->size == 0)) return base;
+  memcpy(text, parts->path, parts->size);
+  text[parts->size] = 0;
+  int fd = (int)syscall(SYS_openat2, base, text, &how, sizeof how);
+  if (relative) close(base);
+  return fd;
+}
+
+/* Whether something of the plan is mounted on a name in it. */
+static bool holds_mounts(const sbx_plan *plan, const char *path) {
+  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+  const struct sbx_record_header *header;
+  size_t size = strlen(path);
+  while ((header = sbx_plan_next(&cursor))) {
+    const char *mount = header->type == SBX_RECORD_MOUNT ? sbx_mount_path(header) : "";
+    if (strncmp(mount, path, size) == 0 && mount[size] == '/' && !strchr(mount + size + 1, '/'))
+      return true;
+  }
+  return false;
+}
+
+/* Nothing that is made, removed or written in it is refused: but for what root has lost. */
+static bool is_quiet(const struct sbx_judge *judge, int fd, const char *path) {
+  struct statvfs fs;
+  struct stat st;
+  if (fstatvfs(fd, &fs) < 0 || fs.f_flag & ST_RDONLY) return false;
+  if (sbx_places_refuse(&judge->places, path, SBX_PLACE_MAKE) ||
+      sbx_places_refuse(&judge->places, path, SBX_PLACE_WRITE))
+    return false;
+  if (!judge->lost_power) return true;
+  return fstat(fd, &st) == 0 && st.st_uid == judge->uid;
+}
+
+static struct sbx_directory *keep(const struct sbx_look *look, int at, const struct base *base,
+                                  const struct split *parts) {
+  struct sbx_known *list = &look->sight->known;
+  const struct sbx_judge *judge = &look->sight->judge;
+  char path[PATH_MAX];
+  int fd = sbx_fd_high(open_plain(look, at, parts));
+  if (fd < 0 || !sbx_path_of(fd, path)) {
+    sbx_fd_close(&fd);
+    return NULL;
+  }
+  struct sbx_directory *known = &list->list[list->next++ % SBX_KNOWN_MAX];
+  drop(known);
+  *known = (struct sbx_directory){.device = base->device,
+                                  .inode = base->inode,
+                                  .mount = base->mount,
+                                  .since_ns = sbx_now(),
+                                  .fd = fd,
+                                  .used = true,
+                                  .quiet = is_quiet(judge, fd, path),
+                                  .holds_mounts = holds_mounts(judge->places.plan, path)};
+  memcpy(known->text, parts->path, parts->size);
+  return known;
+}
+
+static struct sbx_directory *look_up(const struct sbx_look *look, int at,
+                                     const struct split *parts) {
+  struct base base;
+  if (!find_base(look, at, parts->path, &base)) return NULL;
+  struct sbx_directory *known = find(&look->sight->known, &base, parts);
+  if (known && sbx_now() - known->since_ns < KEPT_MS * SBX_MS) return known;
+  if (known) drop(known);
+  return keep(look, at, &base, parts);
+}
+
+/* ---- names in a known directory ---- */
+
+/* What is there is a file of the same mount, by no link: whoever may not write it is no evidence,
+ * but for root that lacks power over it. */
+static bool is_plain(const struct sbx_look *look, const struct sbx_directory *known,
+                     const char *name, bool *directory) {
+  struct statx st;
+  const struct sbx_judge *judge = &look->sight->judge;
+  *directory = false;
+  if (statx(known->fd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID,
+            &st) < 0)
+    return errno == ENOENT;
+  *directory = S_ISDIR(st.stx_mode);
+  if (S_ISLNK(st.stx_mode) || st.stx_attributes & STATX_ATTR_MOUNT_ROOT) return false;
+  return !judge->lost_power || st.stx_uid == judge->uid;
+}
 
 bool sbx_known_quiet(const struct sbx_look *look, int at, const char *path, enum sbx_use use) {
-  (void)look;
-  (void)at;
-  (void)path;
-  (void)use;
-  return false;
+  struct split parts;
+  bool directory = false;
+  if (!split(path, &parts)) return false;
+  const struct sbx_directory *known = look_up(look, at, &parts);
+  if (!known || !known->quiet) return false;
+  switch (use) {
+  case SBX_USE_MAKE: return true;
+  case SBX_USE_REMOVE: return !known->holds_mounts;
+  case SBX_USE_WRITE: return is_plain(look, known, parts.name, &directory);
+  default:
+    return !known->holds_mounts && is_plain(look, known, parts.name, &directory) && !directory;
+  }
 }
+
 bool sbx_known_same(const struct sbx_look *look, int at, const char *path, int at2,
                     const char *path2) {
-  (void)look;
-  (void)at;
-  (void)path;
-  (void)at2;
-  (void)path2;
-  return false;
-}
-void sbx_known_forget(struct sbx_known *known) {
-  (void)known;
+  struct split a, b;
+  const struct sbx_directory *one = split(path, &a) ? look_up(look, at, &a) : NULL;
+  int fd = one ? one->fd : -1;
+  const struct sbx_directory *other = one && split(path2, &b) ? look_up(look, at2, &b) : NULL;
+  if (!other) return false;
+  return other->fd == fd || sbx_judge_same_mount(fd, other->fd);
 }

@@ -219,10 +219,11 @@ static void judge_link(const struct sbx_look *look, struct pair *pair) {
   bool crosses = is_crossing(pair);
   if (pair->from.object < 0 || pair->to.object >= 0 || is_directory(&pair->from)) return;
   refusal to = crossing(sbx_judge_make(judge, &pair->to), crosses);
-  refusal from = crossing(sbx_judge_write(judge, &pair->from), crosses);
+  refusal from = *pair->from.name ? sbx_judge_refer(judge, &pair->from) : nothing;
+  if (from.by == SBX_BY_MOUNT && !crosses) from = nothing;
   if (to.code)
     note(look, SBX_OP_LINK, to, &pair->to, &pair->from);
-  else if (crosses && *pair->from.name)
+  else
     note(look, SBX_OP_LINK, from, &pair->from, &pair->to);
 }
 

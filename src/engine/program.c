@@ -13,14 +13,8 @@ static int fail(struct sbx_error *err, const char *step, int code, const char *d
 
 /* ---- records ---- */
 
-struct call {
-  struct sbx_refusal refusal;
-  struct sbx_arg args[6];
-  const char *name;
-};
-
-static struct call call_of(const struct sbx_record_header *record) {
-  struct call call;
+struct sbx_call sbx_call_of(const struct sbx_record_header *record) {
+  struct sbx_call call;
   memcpy(&call.refusal, sbx_record_payload(record), sizeof call.refusal);
   const char *after = (const char *)sbx_record_payload(record) + sizeof call.refusal;
   memcpy(call.args, after, call.refusal.nargs * sizeof *call.args);
@@ -28,9 +22,9 @@ static struct call call_of(const struct sbx_record_header *record) {
   return call;
 }
 
-int sbx_program_number(const struct sbx_record_header *record) {
-  struct call call = call_of(record);
-  return sbx_call_number(call.name, call.refusal.number);
+int sbx_call_on_behalf(const struct sbx_call *call, struct sbx_error *err) {
+  if (strcmp(call->name, "connect") == 0) return 0;
+  return fail(err, "seccomp", ENOTSUP, "only connect can be made on behalf");
 }
 
 int sbx_program_add(struct sbx_program *program, const struct sbx_record_header *record) {
@@ -40,33 +34,16 @@ int sbx_program_add(struct sbx_program *program, const struct sbx_record_header 
 
 /* ---- compiling ---- */
 
-static int check_on_behalf(const char *name, struct sbx_error *err) {
-  if (strcmp(name, "connect") == 0) return 0;
-  return fail(err, "seccomp", ENOTSUP, "only connect can be made on behalf");
-}
-
-/* A child makes them behind the filter while its supervisor still waits for its execve, and could
- * not answer. */
-static int check_watched(const char *name, struct sbx_error *err) {
-  static const char *const own[] = {"sendmsg", "close",  "seccomp", "rt_sigprocmask",
-                                    "prctl",   "execve", "exit",    NULL};
-  for (const char *const *at = own; *at; at++)
-    if (strcmp(name, *at) == 0) return fail(err, "watch", EINVAL, name);
-  return 0;
-}
-
 static int add_call(struct sbx_program *program, struct sbx_filter *filter,
                     const struct sbx_record_header *record, struct sbx_error *err) {
-  struct call call = call_of(record);
+  struct sbx_call call = sbx_call_of(record);
   const struct sbx_refusal *refusal = &call.refusal;
-  bool watched = record->type == SBX_RECORD_WATCH;
-  if (watched && check_watched(call.name, err) < 0) return -1;
   if (refusal->errno_value == SBX_ON_BEHALF) {
-    if (check_on_behalf(call.name, err) < 0) return -1;
+    if (sbx_call_on_behalf(&call, err) < 0) return -1;
     program->on_behalf = true;
   }
-  int value = watched ? SBX_ON_BEHALF : refusal->errno_value;
-  int rc = sbx_filter_refuse(filter, call.name, refusal->number, value, call.args, refusal->nargs);
+  int rc = sbx_filter_refuse(filter, call.name, refusal->number, refusal->errno_value, call.args,
+                             refusal->nargs);
   return rc == 0 ? 0 : fail(err, "seccomp", rc, *call.name ? call.name : "a call by number");
 }
 

@@ -239,25 +239,17 @@ static int add_refusal(sbx_sandbox *sandbox, const struct sbx_record_header *rec
   return rc == 0 ? 0 : fail(err, "seccomp", errno, NULL);
 }
 
-/* The supervisor compares numbers, and has no library to ask. */
-static int add_watched(sbx_sandbox *sandbox, const struct sbx_record_header *record,
-                       struct sbx_error *err) {
-  if (sbx_program_add(&sandbox->telling, record) < 0) return fail(err, "watch", errno, NULL);
-  struct sbx_refusal *copied = sbx_plan_copy(sandbox->inside, record);
-  if (!copied) return fail(err, "watch", errno, NULL);
-  copied->number = sbx_program_number(record);
-  return 0;
-}
-
 /* What refuses is one program, what tells the supervisor another: of both the kernel takes the
- * stricter answer, so that a refusal never waits for an answer (seccomp(2)). */
-static int make_programs(sbx_sandbox *sandbox, const sbx_sandbox *like, struct sbx_error *err) {
+ * stricter answer, so that a refusal never waits for one (seccomp(2)). */
+static int make_programs(sbx_sandbox *sandbox, const sbx_plan *plan, const sbx_sandbox *like,
+                         struct sbx_error *err) {
   struct sbx_layers *layers = &sandbox->layers;
-  struct sbx_program *refusing = &sandbox->refusing, *telling = &sandbox->telling;
+  struct sbx_program *refusing = &sandbox->refusing;
+  struct sbx_telling *telling = &sandbox->telling;
   if (sbx_program_make(refusing, like ? &like->refusing : NULL, err) < 0) return -1;
-  if (refusing->on_behalf && telling->calls)
+  if (sbx_telling_make(telling, plan, sandbox->inside, err) < 0) return -1;
+  if (refusing->on_behalf && telling->code)
     return fail(err, "watch", EINVAL, "a tree has one listener: what is on behalf is watched");
-  if (sbx_program_make(telling, like ? &like->telling : NULL, err) < 0) return -1;
   layers->filter_count = refusing->count;
   layers->watch_count = telling->count;
   layers->on_behalf = refusing->on_behalf || telling->on_behalf;
@@ -279,7 +271,6 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_SOCKET: return add_socket(sandbox, record, err);
   case SBX_RECORD_JOURNAL: return add_journal(sandbox, record, err);
   case SBX_RECORD_REFUSE: return add_refusal(sandbox, record, err);
-  case SBX_RECORD_WATCH: return add_watched(sandbox, record, err);
   case SBX_RECORD_PLACE:
   case SBX_RECORD_BOUNDS:
   case SBX_RECORD_GROUP:
@@ -338,7 +329,7 @@ sbx_sandbox *sbx_sandbox_new_like(const sbx_plan *plan, const sbx_sandbox *like,
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *record;
   while (rc == 0 && (record = sbx_plan_next(&cursor))) rc = apply_record(sandbox, record, err);
-  if (rc == 0) rc = make_programs(sandbox, like, err);
+  if (rc == 0) rc = make_programs(sandbox, plan, like, err);
   if (rc == 0) rc = check_whole(sandbox, err);
   if (rc == 0) sandbox->layers.ahead_key = measure(sandbox->ahead, &sandbox->layers.ahead_size);
   if (rc == 0) return sandbox;
@@ -351,7 +342,7 @@ void sbx_sandbox_free(sbx_sandbox *sandbox) {
   for (size_t i = 0; i < sandbox->npins; i++) close(sandbox->pins[i]);
   free(sandbox->pins);
   sbx_program_free(&sandbox->refusing);
-  sbx_program_free(&sandbox->telling);
+  sbx_telling_free(&sandbox->telling);
   free(sandbox->cgroup);
   free(sandbox->journals);
   sbx_plan_free(sandbox->ahead);

@@ -4,6 +4,7 @@
 #define SBX_SANDBOX_H
 
 #include "engine/program.h"
+#include "engine/telling.h"
 #include "sbx.h"
 
 #define SBX_LIMITS_MAX 16
@@ -32,7 +33,8 @@ struct sbx_sandbox {
   sbx_plan *ahead, *inside, *placeholders;
   char *journals; /* of placeholders, in order, each with a NUL byte behind it; or NULL */
   size_t journals_size;
-  struct sbx_program refusing, telling;
+  struct sbx_program refusing;
+  struct sbx_telling telling;
   int ruleset; /* Landlock, or -1 */
   char *cgroup;
   int *pins; /* O_PATH: while it is open, a rule's inode number can't be given to another file */

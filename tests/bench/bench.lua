@@ -7,10 +7,11 @@ local parts = {
   output = require "tests.bench.output",
   growth = require "tests.bench.growth",
   kill = require "tests.bench.kill",
+  watch = require "tests.bench.watch",
 }
 -- Growth before output: after strings of 10 MiB the collector of Lua 5.4 lets some 60 MB of garbage
 -- pile up before its next cycle, which would be taken for a leak.
-local ORDER = {"spawn", "growth", "kill", "output"}
+local ORDER = {"spawn", "growth", "kill", "watch", "output"}
 
 local function parse_options()
   local parser = argparse("bin/bench", "Measures sbxlua against a bare spawn and a bare read loop.")
@@ -19,6 +20,8 @@ local function parse_options()
   parser:option("--mib", "MiB of output in the output part.", "1024"):convert(tonumber)
   parser:option("--repeats", "Interleaved runs of the output part.", "7"):convert(tonumber)
   parser:option("--growth-runs", "Runs in the growth part.", "10000"):convert(tonumber)
+  parser:option("--rounds", "Interleaved runs of each work in the watch part.", "7")
+    :convert(tonumber)
   parser:option("--kills", "Trees that are ended by each way in the kill part.", "5")
     :convert(tonumber)
   return parser:parse()

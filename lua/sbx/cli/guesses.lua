@@ -76,7 +76,7 @@ local function path_advice(path, opts)
   if found and found.allowed then
     return path .. " can be written under this policy: no grant of a path would help"
   end
-  if parent == "/" or not is_ours(parent) then
+  if require("sbx.suggest").ungrantable(parent) or not is_ours(parent) then
     return path .. " is not yours to write: no grant of a path would help"
   end
   local ctx, judge = { home = core.environ().HOME }, require("sbx.sensitive").path

@@ -34,7 +34,8 @@ end
 
 --- "write /home/me/x (EROFS, 12 times, by cargo)"
 function M.what(entry)
-  local subject = entry.path or entry.address or entry.syscall
+  local family = entry.family and entry.family .. (entry.kind and " " .. entry.kind or "")
+  local subject = entry.path or entry.address or family or entry.syscall
   local target = entry.target and entry.target ~= "" and " to " .. entry.target or ""
   local by = entry.program and entry.program ~= "" and ", by " .. entry.program or ""
   return string.format("%s%s%s (%s%s%s)", tostring(entry.operation),

@@ -112,7 +112,6 @@ end
 local function denial(out, plan, say, opts)
   if out.denial.verdict ~= "confirmed" then return guess(out, plan, say, opts) end
   refusals.tell(out.denial, say)
-  say.note(policy_line(plan, out.sandbox.enforced))
 end
 
 -- ---- other endings ----

@@ -1,0 +1,28 @@
+/* A filter that hands calls to a listener. It may hand over more than was asked for, never less:
+ * who listens compares the registers again. So it can be short, and what a filter costs at each
+ * start is its length. Foreign architectures are another filter's to refuse. */
+#ifndef SBX_NOTIFY_H
+#define SBX_NOTIFY_H
+
+#include <linux/filter.h>
+#include <stddef.h>
+
+#include "sbx.h"
+
+struct sbx_notify {
+  struct sbx_notify_call {
+    int number;
+    int index;     /* of the argument that tells; -1: every call */
+    uint32_t bits; /* any of them set; 0: the argument isn't 0 */
+  } * list;
+  size_t count;
+};
+
+/* A rule for a call, all of whose comparisons hold. 0, or -1 and errno. */
+int sbx_notify_add(struct sbx_notify *notify, int number, const struct sbx_arg *args,
+                   unsigned nargs);
+/* The program (free() it), or NULL and errno. */
+struct sock_filter *sbx_notify_compile(struct sbx_notify *notify, size_t *count);
+void sbx_notify_free(struct sbx_notify *notify);
+
+#endif

@@ -1,0 +1,284 @@
+-- Command lines that developers and agents run, for sh -c in work/ of the fixture. Whether the
+-- sandbox was why they failed is measured (score.lua); here stands only what should be named where
+-- it was: an operation and a part of the path or address; `other` operations and `also` other parts
+-- are as right.
+--
+-- policy: "ro" read-only, "ww" workspace-write, "out" workspace-write and $OUT, "net" with the full
+-- network, "loop" with a loopback of its own, "secret" without reading $OUT/app.conf
+local M = {}
+
+local function case(policy, needs, line, refused, more)
+  local one = { policy = policy, needs = needs, line = line, refused = refused }
+  for name, value in pairs(more or {}) do one[name] = value end
+  M[#M + 1] = one
+end
+
+local NONE = {}
+
+-- ---- writing where one may not ----
+case("ro", NONE, "touch new.txt", { "create", "work/new.txt" })
+case("ro", NONE, "echo x > new.txt", { "create", "work/new.txt" })
+case("ro", NONE, "echo x >> data.txt", { "write", "work/data.txt" })
+case("ro", NONE, ": > data.txt", { "write", "work/data.txt" })
+case("ro", NONE, "mkdir -p build/obj", { "create", "work/build" })
+case("ro", NONE, "cp data.txt copy.txt", { "create", "work/copy.txt" })
+case("ro", NONE, "sed -i s/hello/bye/ data.txt", { "create", "work/sed" })
+case("ro", NONE, "tee notes.txt < data.txt", { "create", "work/notes.txt" })
+case("ro", NONE, "d=$(mktemp -d) && echo x > $d/f && rm -r $d", { "create", "tmp/tmp." })
+case("ro", NONE, "mktemp ./scratch.XXXX", { "create", "work/scratch." })
+case("ww", NONE, "touch $OUT/new", { "create", "out/new" })
+case("ww", NONE, "echo x > $OUT/file", { "write", "out/file" })
+case("ww", NONE, "mkdir $OUT/sub && cd $OUT/sub && echo x > y", { "create", "out/sub" })
+case("ww", NONE, "mkdir -p $OUT/a/b/c", { "create", "out/a" })
+case("ww", NONE, "cp data.txt $OUT/", { "create", "out/data.txt" })
+case("ww", NONE, "cp -r . $OUT/tree", { "create", "out/tree" })
+case("ww", NONE, "mv $OUT/file ./taken", { "rename", "out/file" }, { other = { "delete" } })
+case("ww", NONE, "mv data.txt $OUT/", { "create", "out/data.txt" }, { other = { "rename" } })
+case("ww", NONE, "rm $OUT/file", { "delete", "out/file" })
+case("ww", NONE, "rm -rf $OUT/dir", { "delete", "out/dir" })
+case("ww", NONE, "rmdir $OUT/empty", { "delete", "out/empty" })
+case("ww", NONE, "ln -s /etc/hosts $OUT/hosts", { "create", "out/hosts" }, { other = { "link" } })
+case("ww", NONE, "ln $OUT/file $OUT/hard", { "link", "out/hard" },
+     { other = { "create" }, also = { "out/file" } })
+case("ww", NONE, "chmod 600 $OUT/file", { "metadata", "out/file" }, { contained = true })
+case("ww", NONE, "touch -d 2001-01-01 $OUT/file", { "metadata", "out/file" },
+     { other = { "write" }, contained = true })
+case("ww", NONE, "chown $(id -u) $OUT/file", { "metadata", "out/file" }, { contained = true })
+case("ww", NONE, "find $OUT/dir -type f -delete", { "delete", "out/dir/" })
+case("ww", NONE, "find $OUT/dir -type f | xargs rm -f", { "delete", "out/dir/" })
+case("ww", NONE, "ls | xargs -I{} cp -r {} $OUT/{}.bak", { "create", "out/" })
+case("ww", NONE, "truncate -s 0 $OUT/file", { "write", "out/file" })
+case("ww", NONE, "dd if=/dev/zero of=$OUT/zero bs=1k count=4", { "create", "out/zero" })
+case("ww", NONE, "install -m 755 build.sh $OUT/bin-build", { "create", "out/bin-build" })
+case("ww", NONE, "mkfifo $OUT/pipe", { "create", "out/pipe" })
+case("ww", NONE, "split -l 1 list.txt $OUT/part-", { "create", "out/part-" })
+case("ww", NONE, "sort -o $OUT/sorted list.txt", { "create", "out/sorted" })
+case("ww", NONE, "printf 'a\\n' | tee $OUT/one >/dev/null", { "create", "out/one" })
+case("ww", NONE, "date > $OUT/link", { "write", "out/file" }, { also = { "out/link" } })
+case("ww", NONE, "cd $OUT && touch here", { "create", "out/here" })
+case("ww", NONE, "touch ../beside", { "create", "beside" })
+case("ww", NONE, "echo 'alias x=y' >> ~/.bashrc", { "write", "home/.bashrc" })
+case("ww", NONE, "mkdir -p ~/.config/tool && echo a > ~/.config/tool/rc",
+     { "create", "home/.config/tool" })
+case("ww", NONE, "touch .git/hooks/pre-commit", { "create", "work/.git/hooks/pre-commit" },
+     { protects = true })
+case("ww", NONE, "mkdir -p .agents && echo x > .agents/rules", { "create", "work/.agents" },
+     { protects = true })
+
+-- ---- shells: how a refused step becomes the end ----
+case("ww", NONE, "set -e; mkdir $OUT/s; echo made", { "create", "out/s" })
+case("ww", NONE, "touch $OUT/x || exit 7", { "create", "out/x" })
+case("ww", NONE, "touch $OUT/x 2>/dev/null || { echo 'no luck' >&2; exit 3; }",
+     { "create", "out/x" })
+case("ww", NONE, "test -w $OUT || exit 1", { "write", "out" }, { asks = true })
+case("ww", NONE, "touch $OUT/x 2>/dev/null", { "create", "out/x" })
+case("ww", NONE, "if ! mkdir $OUT/lock 2>/dev/null; then exit 9; fi", { "create", "out/lock" })
+case("ww", NONE, "(cd $OUT && touch sub) && echo yes", { "create", "out/sub" })
+case("ww", NONE, "bash -c 'set -o pipefail; echo x | tee $OUT/t | cat >/dev/null'",
+     { "create", "out/t" })
+case("ww", NONE, "bash -c 'set -euo pipefail; cat list.txt | while read l; do touch $OUT/$l; done'",
+     { "create", "out/a" })
+case("ww", NONE, "bash -c 'echo x > $OUT/f'", { "create", "out/f" })
+case("ww", NONE, "bash -c 'exec 3>$OUT/f; echo x >&3'", { "create", "out/f" })
+case("ww", NONE, "touch $OUT/bg & wait $!", { "create", "out/bg" })
+case("ww", NONE, "./build.sh", { "create", "out/build" })
+case("ww", NONE, "./deploy.sh", { "create", "out/copy" })
+case("ww", NONE, "sh -c 'sh -c \"touch $OUT/deep\"'", { "create", "out/deep" })
+case("ww", NONE, "env FOO=1 touch $OUT/e", { "create", "out/e" })
+case("ww", NONE, "timeout 5 touch $OUT/t", { "create", "out/t" })
+case("ww", NONE, "nice touch $OUT/n", { "create", "out/n" })
+case("ww", NONE, "cat data.txt > $OUT/c && wc -l $OUT/c", { "create", "out/c" })
+case("ww", NONE, "cp data.txt $OUT/in 2>/dev/null; cat $OUT/in", { "create", "out/in" })
+case("ww", NONE, "mkdir -p $OUT/w 2>/dev/null; cp data.txt $OUT/w/", { "create", "out/w" })
+case("ww", { "flock" }, "flock $OUT/lockfile true", { "create", "out/lockfile" })
+
+-- ---- git ----
+case("ro", { "git" }, "git add data.txt", { "create", "work/.git/index.lock" })
+case("ww", { "git" }, "git commit -qam more", { "create", "work/.git/index.lock" },
+     { protects = true, also = { "work/.git/" } })
+case("ww", { "git" }, "git checkout -q -b topic", { "create", "work/.git/" }, { protects = true })
+case("ww", { "git" }, "git stash", { "create", "work/.git/" }, { protects = true })
+case("ww", { "git" }, "git tag v1", { "create", "work/.git/" }, { protects = true })
+case("ww", { "git" }, "git config user.name b", { "create", "work/.git/config.lock" },
+     { protects = true })
+case("ww", { "git" }, "git init -q $OUT/fresh", { "create", "out/fresh" })
+case("ww", { "git" }, "git clone -q . $OUT/clone", { "create", "out/clone" })
+case("ww", { "git" }, "git -C $OUT/repo commit -q --allow-empty -m x",
+     { "create", "out/repo/.git/" })
+case("ww", { "git" }, "git status --short", nil)
+case("ww", { "git" }, "git diff --quiet", nil)
+case("ww", { "git" }, "git log -1 --format=%s nosuchref", nil)
+case("ww", { "git" }, "git status >/dev/null && git diff --exit-code data.txt", nil)
+case("ww", { "git" }, "git grep -q neverthere", nil)
+case("ww", { "git" }, "git apply missing.patch", nil)
+case("out", { "git" }, "git clone -q . $OUT/clone", nil)
+case("ww", { "git" }, "git config --global alias.x status", { "create", "home/.gitconfig.lock" })
+
+-- ---- compilers, make ----
+case("ro", { "gcc" }, "gcc -c ok.c -o /dev/null", { "create", "tmp/cc" })
+case("ro", { "make", "gcc" }, "make prog", { "create", "" })
+case("ww", { "make", "gcc" }, "make prog", nil)
+case("ww", { "make", "gcc" }, "make OUT=$OUT install", { "create", "out/prog" })
+case("ww", { "make", "gcc" }, "make -s OUT=$OUT install 2>&1 | tail -5; test -e $OUT/prog",
+     { "create", "out/prog" })
+case("ww", { "make" }, "make check", nil)
+case("ww", { "make" }, "make broken", nil)
+case("ww", { "make" }, "make nothing-of-that-name", nil)
+case("ww", { "gcc" }, "gcc -o bad bad.c", nil)
+case("ww", { "gcc" }, "gcc -o $OUT/ok ok.c", { "create", "out/ok" }, { other = { "write" } })
+case("ww", { "gcc" }, "gcc -o ok missing.c", nil)
+case("ww", { "gcc" }, "gcc -o ok ok.c -lnosuchlibrary", nil)
+
+-- ---- python ----
+case("ro", { "python3" }, "python3 fails.py", nil)
+case("ro", { "python3" }, "python3 passes.py", nil)
+case("ww", { "python3" }, "python3 syntax.py", nil)
+case("ro", { "python3" }, "python3 -m unittest -q test_bad", nil)
+case("ro", { "python3" }, "python3 -m unittest -q test_good", nil)
+case("ww", { "python3" }, "python3 -m unittest -q test_out", { "create", "out/made" })
+case("ww", { "python3" }, "python3 -c 'import os; open(os.environ[\"OUT\"] + \"/p\", \"w\")'",
+     { "create", "out/p" })
+case("ww", { "python3" }, [[python3 -c '
+import os, sys
+try:
+    os.mkdir(os.environ["OUT"] + "/q")
+except OSError:
+    sys.exit(5)']], { "create", "out/q" })
+case("ww", { "python3" }, [[python3 -c '
+import os
+try:
+    os.mkdir(os.environ["OUT"] + "/cache")
+except OSError:
+    pass
+raise ValueError("the input is wrong")']], nil)
+case("ww", { "python3" }, "python3 -c 'import nosuchmodule'", nil)
+case("ww", { "python3" }, "python3 -c 'open(\"nosuchfile\")'", nil)
+case("ww", { "python3" },
+     "python3 -c 'import subprocess; subprocess.check_call([\"touch\", \"'$OUT'/s\"])'",
+     { "create", "out/s" })
+case("ww", { "python3" }, "python3 -c 'import shutil; shutil.rmtree(\"'$OUT'/dir\")'",
+     { "delete", "out/dir" })
+case("ww", { "python3" }, "python3 -m py_compile mod.py && python3 -m compileall -q . ", nil)
+case("ro", { "python3" }, "python3 -m py_compile mod.py", { "create", "work/__pycache__" })
+case("ww", { "python3" }, "python3 -m venv --without-pip $OUT/venv", { "create", "out/venv" })
+case("ww", { "python3" }, "python3 -c 'import sys; sys.exit(\"Permission denied: not you\")'", nil)
+case("ww", { "python3" }, "python3 -m json.tool package.json $OUT/pretty.json",
+     { "create", "out/pretty.json" })
+case("ww", { "python3" },
+     "python3 -c 'import socket; socket.create_connection((\"127.0.0.1\", '$TCP'))'",
+     { "connect", "TCP" })
+case("ww", { "python3" },
+     "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0))'",
+     { "bind", "127.0.0.1:0" })
+case("loop", { "python3" },
+     "python3 -c 'import socket; s = socket.socket(); s.bind((\"127.0.0.1\", 0))'",
+     nil)
+case("ww", { "python3" },
+     "python3 -c 'import socket; s = socket.socket(socket.AF_UNIX); s.connect(\"'$SOCK'\")'",
+     { "connect", "SOCK" }, { other = { "socket" }, any = true })
+
+-- ---- node ----
+case("ro", { "node" }, "node -e 'process.exit(3)'", nil)
+case("ww", { "node" }, "node -e 'require(\"fs\").writeFileSync(process.env.OUT + \"/n\", \"x\")'",
+     { "create", "out/n" })
+case("ww", { "node" }, "node -e 'require(\"nosuchmodule\")'", nil)
+case("ww", { "node" }, "node -e 'throw new Error(\"boom\")'", nil)
+case("ww", { "node" }, [[node -e '
+const socket = require("net").connect('$TCP', "127.0.0.1")
+socket.on("connect", () => process.exit(0))']],
+     { "connect", "TCP" })
+case("ww", { "node" }, [[node -e '
+try { require("fs").mkdirSync(process.env.OUT + "/c") } catch (e) {}
+process.exit(JSON.parse("{"))']], nil)
+
+-- ---- data, archives ----
+case("ww", NONE, "tar cf $OUT/all.tar list.txt", { "create", "out/all.tar" })
+case("ww", NONE, "tar cf all.tar list.txt && tar xf all.tar -C $OUT", { "create", "out/list.txt" })
+case("ww", NONE, "tar xf missing.tar", nil)
+case("ww", NONE, "gzip -c data.txt > $OUT/data.gz", { "create", "out/data.gz" })
+case("ww", NONE, "gzip $OUT/file", { "create", "out/file.gz" })
+case("ww", { "sqlite3" }, "sqlite3 $OUT/data.db 'insert into t values (2)'",
+     { "write", "out/data.db" }, { other = { "create" }, also = { "out/data.db-journal" } })
+case("ww", { "sqlite3" }, "sqlite3 $OUT/new.db 'create table t(x)'", { "create", "out/new.db" })
+case("ww", { "sqlite3" }, "sqlite3 $OUT/data.db 'select * from nothing'", nil)
+case("ww", { "sqlite3" }, "sqlite3 $OUT/data.db 'select * from t'", nil)
+case("ww", { "rsync" }, "rsync -a list.txt $OUT/", { "create", "out/" })
+case("ww", { "rsync" }, "rsync -a nosuch/ there/", nil)
+case("ww", NONE, "diff data.txt list.txt", nil)
+case("ww", NONE, "cmp -s data.txt list.txt", nil)
+case("ww", NONE, "patch -s -o $OUT/patched data.txt < missing.diff", nil)
+
+-- ---- network ----
+case("ww", { "curl" }, "curl -sS http://127.0.0.1:$TCP/", { "connect", "TCP" })
+case("ww", { "curl" }, "curl -s -f -o page.html http://127.0.0.1:$TCP/", { "connect", "TCP" })
+case("net", { "curl" }, "curl -sS -o page.html http://127.0.0.1:$TCP/ && touch $OUT/got",
+     { "create", "out/got" })
+case("net", { "curl" }, "curl -sS http://127.0.0.1:1/", nil)
+case("net", { "curl" }, "curl -sS -o $OUT/page http://127.0.0.1:$TCP/", { "create", "out/page" })
+case("loop", { "curl" }, "curl -sS http://127.0.0.1:$TCP/", nil, { hidden = true })
+case("ww", NONE, "bash -c 'exec 3<>/dev/tcp/127.0.0.1/'$TCP", { "connect", "TCP" })
+case("ww", NONE, "bash -c 'exec 3<>/dev/tcp/127.0.0.1/1'", { "connect", "127.0.0.1:1" })
+
+-- ---- failures of their own, and words that frighten ----
+case("ww", NONE, "false", nil)
+case("ww", NONE, "exit 42", nil)
+case("ww", NONE, "grep zzz data.txt", nil)
+case("ww", NONE, "cat no-such-file", nil)
+case("ww", NONE, "ls /nonexistent", nil)
+case("ww", NONE, "no-such-command", nil)
+case("ww", NONE, "./data.txt", nil)
+case("ww", NONE, "cd nowhere", nil)
+case("ww", NONE, "test -f missing", nil)
+case("ww", NONE, "[ 1 = 2 ]", nil)
+case("ww", NONE, "expr 1 - 1", nil)
+case("ww", NONE, "echo 'Operation not permitted' >&2; exit 1", nil)
+case("ww", NONE, "echo 'Permission denied, seccomp, landlock, sandbox' >&2; false", nil)
+case("ww", NONE, "echo 'Read-only file system'; exit 30", nil)
+case("ww", NONE, "echo /home/me/sandbox/test.py: assertion failed >&2; exit 1", nil)
+case("ww", NONE, "ls; grep -r 'failed to write file' . ; exit 1", nil)
+case("ww", NONE, "kill -0 999999", nil)
+case("ww", NONE, "cat /etc/shadow-not-there", nil)
+case("ww", NONE, "sh -c 'exit 13'", nil)
+case("ww", NONE, "mkdir data.txt", nil)
+case("ww", NONE, "rmdir .", nil)
+case("ww", NONE, "cp data.txt", nil)
+case("ww", NONE, "awk 'BEGIN { exit 4 }'", nil)
+case("ww", NONE, "awk '{' data.txt", nil)
+case("ww", NONE, "sh -n build.sh && sh -c 'if'", nil)
+case("ww", NONE, "ln -s data.txt list.txt", nil)
+case("ww", NONE, "chmod 600 missing", nil)
+case("ww", NONE, "head -c 10 missing | wc -c; test -s missing", nil)
+
+-- ---- something optional was refused, and the reason is another ----
+case("ww", NONE, "touch $OUT/opt 2>/dev/null; grep -q zzz data.txt", nil)
+case("ww", NONE, "mkdir -p $OUT/cache 2>/dev/null || true; cat no-such-file", nil)
+case("ww", NONE, "touch $OUT/opt 2>/dev/null; exit 3", nil)
+case("ww", NONE, "touch $OUT/opt; cat no-such-file", nil)
+case("ww", NONE, "cp data.txt $OUT/ || true; exit 8", nil)
+case("ww", NONE, "(echo log >> $OUT/log) 2>/dev/null; ls /nonexistent", nil)
+case("ww", NONE, "./cached.sh", nil)
+case("ww", NONE, "touch ~/.cache/stamp 2>/dev/null; diff -q data.txt list.txt", nil)
+case("ww", { "make" }, "touch $OUT/stamp 2>/dev/null; make check", nil)
+case("ww", { "python3" }, "touch $OUT/stamp 2>/dev/null; python3 -m unittest -q test_bad", nil)
+case("ww", { "python3" }, "echo start >> $OUT/log; python3 fails.py", nil)
+case("ww", { "git" }, "git tag v2 2>/dev/null; git rev-parse --verify -q nosuch", nil)
+case("ww", { "gcc" }, "mkdir -p $OUT/.ccache 2>/dev/null; gcc -o bad bad.c", nil)
+case("ww", { "curl" }, "curl -s http://127.0.0.1:$TCP/version; python3 fails.py", nil)
+case("ww", NONE, "touch $OUT/a $OUT/b 2>/dev/null; test -f $HOME/missing", nil, { hard = true })
+
+-- ---- passing although something was refused ----
+case("ww", NONE, "touch $OUT/x || true", nil)
+case("ww", NONE, "echo x > $OUT/x; echo fine", nil)
+case("ww", NONE, "rm -f $OUT/file; ls", nil)
+case("ro", { "python3" }, "python3 -c 'import mod'", nil)
+case("out", NONE, "touch $OUT/x && rm $OUT/x", nil)
+
+-- ---- reading what may not be read ----
+case("secret", NONE, "cat $OUT/app.conf", { "read", "out/app.conf" })
+case("secret", NONE, "grep key $OUT/app.conf", { "read", "out/app.conf" })
+case("secret", NONE, ". $OUT/app.conf", { "read", "out/app.conf" })
+case("secret", { "python3" }, "python3 -c 'import os; open(os.environ[\"OUT\"] + \"/app.conf\")'",
+     { "read", "out/app.conf" })
+case("secret", NONE, "cat $OUT/file && cat missing", nil)
+
+return M

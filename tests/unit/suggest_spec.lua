@@ -1,0 +1,217 @@
+-- The narrowest grant for each refusal, what is never offered, and policies made wider.
+local learning = require "sbx.learning"
+local sensitive = require "sbx.sensitive"
+local suggest = require "sbx.suggest"
+local widen = require "sbx.widen"
+
+local there = {
+  ["/"] = true, ["/w"] = true, ["/w/file"] = true, ["/w/dir"] = true, ["/home/u"] = true,
+  ["/home/u/.bashrc"] = true, ["/home/u/.cargo/registry"] = true, ["/etc"] = true,
+  ["/etc/hosts"] = true, ["/home/u/project"] = true, ["/proc"] = true, ["/tmp"] = true,
+}
+
+local function context(plan, more)
+  local ctx = {
+    policy = { protect = { ".git" } }, plan = plan or { network = "none", protect = {} },
+    home = "/home/u", own = { "/opt/sbx" }, stat = function(path) return there[path] end,
+  }
+  for name, value in pairs(more or {}) do ctx[name] = value end
+  return ctx
+end
+
+local function grant(entry, ctx) return suggest.grant(ctx or context(), entry) end
+
+describe("the narrowest grant", function()
+  it("is the file itself where that is there, else its directory, or the nearest", function()
+    assert.same({ field = "writable_roots", value = "/w/file" },
+                grant({ operation = "write", path = "/w/file" }))
+    assert.same({ field = "writable_roots", value = "/w" },
+                grant({ operation = "create", path = "/w/new" }))
+    assert.same({ field = "writable_roots", value = "/w/dir" },
+                grant({ operation = "create", path = "/w/dir/a/b/c" }))
+    assert.same({ field = "writable_roots", value = "/w" },
+                grant({ operation = "delete", path = "/w/dir" }))
+  end)
+
+  it("says what is sensitive", function()
+    assert.matches("dotfiles", grant({ operation = "write", path = "/home/u/.bashrc" }).sensitive)
+    assert.matches("home", grant({ operation = "create", path = "/home/u/new" }).sensitive)
+    assert.matches("system", grant({ operation = "create", path = "/etc/new" }).sensitive)
+    assert.is_nil(grant({ operation = "create", path = "/home/u/project/x" }).sensitive)
+    assert.is_nil(grant({ operation = "create",
+                          path = "/home/u/.cargo/registry/x" }).sensitive)
+  end)
+
+  it("is none for what is protected, refused by name, or no root", function()
+    for _, entry in ipairs({
+      { operation = "create", path = "/w/.git/hooks/x" },
+      { operation = "create", path = "/x" }, { operation = "write", path = "/proc/1/mem" },
+      { operation = "create", path = "/w/a", rule = "p.lua:3: read_only \"w\"" },
+      { operation = "read", path = "/w/a", rule = "p.lua:3: deny_read \"w\"" },
+      { operation = "create", path = "/w/a", rule = "default: sbxlua's own" },
+      { operation = "other", syscall = "bpf" }, { operation = "create", path = "/w/*" },
+      { operation = "socket", family = "netlink" }, { operation = "rename", path = "/w/a",
+                                                      errno = "EXDEV" },
+    }) do
+      local found = grant(entry)
+      assert.is_nil(found.field, entry.path)
+      assert.is_string(found.never)
+    end
+  end)
+
+  it("of an address is that address where it can be held, else the whole network", function()
+    local entry = { operation = "connect", address = "127.0.0.1:5432" }
+    assert.same({ field = "network", value = "full" }, grant(entry))
+    local ctx = context(nil, { allows = function() return true end })
+    assert.same({ field = "network", value = { allow = { "127.0.0.1:5432" } } }, grant(entry, ctx))
+    assert.same({ field = "network", value = "full" },
+                grant({ operation = "connect", address = "8.8.8.8:53" }, ctx))
+    assert.same({ field = "network", value = "full" },
+                grant({ operation = "socket", family = "inet" }, ctx))
+    assert.same({ field = "network", value = "loopback" },
+                grant({ operation = "bind", address = "127.0.0.1:0" }, ctx))
+  end)
+
+  it("of a socket is its path; of a service's that is said", function()
+    assert.same({ field = "unix_sockets", value = "/w/s" },
+                grant({ operation = "connect", address = "unix:/w/s" }))
+    for _, path in ipairs({ "/run/docker.sock", "/tmp/.X11-unix/X0", "/w/docker.sock" }) do
+      assert.is_string(grant({ operation = "connect", address = "unix:" .. path }).sensitive, path)
+    end
+    assert.is_string(grant({ operation = "connect", address = "unix:@name" }).never)
+  end)
+end)
+
+describe("grants together", function()
+  local function fields(list, plan, too)
+    return suggest.fields(context(plan), list, too)
+  end
+
+  local function root(path, words)
+    return { field = "writable_roots", value = path, sensitive = words }
+  end
+
+  it("are one entry where they lie in one directory, more than three", function()
+    assert.same({ writable_roots = { "/w/d/a", "/w/d/b", "/w/d/c" } },
+                fields({ root("/w/d/a"), root("/w/d/b"), root("/w/d/c"), root("/w/d/a") }))
+    assert.same({ writable_roots = { "/w/d" } },
+                fields({ root("/w/d/a"), root("/w/d/b"), root("/w/d/c"), root("/w/d/e") }))
+    assert.same({ writable_roots = { "/w" } }, fields({ root("/w/d/a"), root("/w") }))
+  end)
+
+  it("never become a home, or the top", function()
+    local list = {}
+    for _, name in ipairs({ "a", "b", "c", "d" }) do list[#list + 1] = root("/home/u/" .. name) end
+    assert.equal(4, #fields(list).writable_roots)
+    list = {}
+    for _, name in ipairs({ "a", "b", "c", "d" }) do list[#list + 1] = root("/" .. name) end
+    assert.equal(4, #fields(list).writable_roots)
+  end)
+
+  it("leave out what is sensitive, unless that is wanted", function()
+    assert.is_nil(fields({ root("/etc", "files") }))
+    assert.same({ writable_roots = { "/etc" } }, fields({ root("/etc", "files") }, nil, true))
+  end)
+
+  it("join networks", function()
+    local function net(value) return { field = "network", value = value } end
+    assert.same({ allow = { "a:1", "b:2" } },
+                fields({ net({ allow = { "a:1" } }), net({ allow = { "b:2" } }) }).network)
+    assert.equal("full", fields({ net({ allow = { "a:1" } }), net("loopback") }).network)
+    assert.equal("full", fields({ net({ allow = { "a:1" } }) },
+                                { network = "loopback" }).network)
+    assert.is_nil(fields({ net("full"), { field = "unix_sockets", value = "/s" } }).unix_sockets)
+  end)
+end)
+
+describe("a policy made wider", function()
+  it("extends a name, and appends to a table of its own", function()
+    assert.same({ extends = "read-only", writable_roots = { "/a" } },
+                widen.policy("read-only", { writable_roots = { "/a" } }))
+    local before = { extends = "x", writable_roots = { "/a" }, network_access = false }
+    assert.same({ extends = "x", writable_roots = { "/a", "/b" }, network = "full" },
+                widen.policy(before, { writable_roots = { "/a", "/b" }, network = "full" }))
+    assert.same({ "/a" }, before.writable_roots)
+  end)
+
+  it("keeps replace, and joins addresses", function()
+    local wide = widen.policy({ writable_roots = { replace = { "/a" } },
+                                network = { allow = { "a:1" } } },
+                              { writable_roots = { "/b" }, network = { allow = { "b:1" } } })
+    assert.same({ replace = { "/a", "/b" } }, wide.writable_roots)
+    assert.same({ allow = { "a:1", "b:1" } }, wide.network)
+  end)
+
+  it("is what sbx.grant gives; nothing changes in what it was given", function()
+    local opts = { "ls", policy = "workspace-write" }
+    local wide = widen.opts(opts, { extends = "workspace-write", writable_roots = { "/a" } })
+    assert.same({ extends = "workspace-write", writable_roots = { "/a" } }, wide.policy)
+    assert.equal("ls", wide[1])
+    assert.equal("workspace-write", opts.policy)
+    assert.same(opts, widen.opts(opts, nil))
+    assert.has_error(function() widen.opts(opts, { nonsense = 1 }) end)
+    assert.has_error(function() widen.opts(nil) end)
+  end)
+end)
+
+describe("learning", function()
+  -- A command that needs `needs`, in this order; refused one after another.
+  local function world(needs)
+    return function(policy)
+      local has = {}
+      for _, path in ipairs(type(policy) == "table" and policy.writable_roots or {}) do
+        has[path] = true
+      end
+      for _, path in ipairs(needs) do
+        if not has[path] then
+          local words = sensitive.path(path, { home = "/home/u" })
+          local entry = { operation = "create", path = path .. "/x", pid = 3, cause = true,
+                          grant = { field = "writable_roots", value = path, sensitive = words } }
+          return { exit_code = 1, status = "denied", denial = { evidence = { entry } } },
+            { kind = "denied" }, context()
+        end
+      end
+      return { exit_code = 0, status = "ok", denial = { evidence = {} } }, nil, context()
+    end
+  end
+
+  local choice = { is_optional = function() return false end }
+
+  it("goes on until it passes", function()
+    local found = learning.learn("read-only", world({ "/w/a", "/w/b" }), choice)
+    assert.is_true(found.passed)
+    assert.equal(3, found.runs)
+    assert.same({ extends = "read-only", writable_roots = { "/w/a", "/w/b" } }, found.policy)
+  end)
+
+  it("stops at what is sensitive, unless that is wanted", function()
+    local found = learning.learn("read-only", world({ "/w/a", "/etc" }), choice)
+    assert.is_false(found.passed)
+    assert.equal("/etc/x", found.left[1].entry.path)
+    assert.same({ "/w/a" }, found.policy.writable_roots)
+    found = learning.learn("read-only", world({ "/w/a", "/etc" }),
+                           { sensitive_too = true, is_optional = choice.is_optional })
+    assert.is_true(found.passed)
+  end)
+
+  it("ends at its bound", function()
+    local needs = {}
+    for i = 1, 30 do needs[i] = "/w" .. i .. "/d" end
+    local found = learning.learn("read-only", world(needs), choice)
+    assert.is_false(found.passed)
+    assert.equal(learning.MOST_RUNS, found.runs)
+  end)
+
+  it("takes back what was tried without a cause and didn't help", function()
+    local function run()
+      return { exit_code = 1, status = "failed", denial = { evidence = { {
+        operation = "create", path = "/w/x", pid = 3,
+        grant = { field = "writable_roots", value = "/w" },
+      } } } }, nil, context()
+    end
+    local found = learning.learn("read-only", run, choice)
+    assert.is_false(found.passed)
+    assert.equal(2, found.runs)
+    assert.equal("read-only", found.policy)
+  end)
+end)
