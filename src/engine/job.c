@@ -63,6 +63,15 @@ static void tree_ended(struct sbx_job *job) {
   sbx_output_last(job);
 }
 
+/* One past the room was asked by nobody who still waits for the first. */
+static void take_question(struct sbx_job *job, struct sbx_question *asked) {
+  if (job->question_count == SBX_QUESTIONS) return;
+  asked->address[sizeof asked->address - 1] = asked->program[sizeof asked->program - 1] = 0;
+  asked->host[sizeof asked->host - 1] = 0;
+  size_t at = (job->first_question + job->question_count++) % SBX_QUESTIONS;
+  job->questions[at] = *asked;
+}
+
 static void read_reports(struct sbx_job *job) {
   struct sbx_report report;
   int rc;
@@ -77,6 +86,8 @@ static void read_reports(struct sbx_job *job) {
       job->exited = true;
       job->exited_ns = sbx_now();
       job->end = report;
+    } else if (report.type == SBX_REPORT_QUESTION) {
+      take_question(job, &report.question);
     } else if (report.type == SBX_REPORT_DONE) {
       job->done = true;
       job->end = report;
@@ -92,10 +103,14 @@ static void kill_supervisor(struct sbx_job *job) {
 
 /* A supervisor that takes no orders any more (it was stopped, and its queue is full) is ended where
  * its end is what the order asks for. */
+static bool send_order(const struct sbx_job *job, const struct sbx_order *order) {
+  if (job->control < 0 || job->owner != getpid()) return true;
+  return send(job->control, order, sizeof *order, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
 static void order(struct sbx_job *job, enum sbx_order_type type, int sig, int64_t grace_ms) {
   struct sbx_order order = {.type = type, .signal = sig, .grace_ms = grace_ms};
-  if (job->control < 0 || job->owner != getpid()) return;
-  if (send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return;
+  if (send_order(job, &order)) return;
   if (errno == EAGAIN && (type == SBX_ORDER_KILL || type == SBX_ORDER_FINISH)) kill_supervisor(job);
 }
 
@@ -224,6 +239,8 @@ static void fill_result(struct sbx_job *job) {
 }
 
 static void close_all(struct sbx_job *job) {
+  sbx_plan_free(job->named);
+  job->named = NULL;
   sbx_placeholders_drop(&job->hold);
   sbx_fd_close(&job->control);
   sbx_fd_close(&job->epoll);
@@ -327,7 +344,7 @@ enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **
 
 static bool has_event(const struct sbx_job *job) {
   return job->ended || job->out[0].ready || job->out[1].ready || job->out[0].ended ||
-         job->out[1].ended;
+         job->out[1].ended || job->question_count > 0;
 }
 
 int sbx_job_poll(sbx_job *job, int64_t ms) {
@@ -344,7 +361,7 @@ static int pump(struct sbx_job *job, int64_t ms) {
   size_t size;
   int64_t until = sbx_deadline(sbx_now(), ms);
   for (;;) {
-    if (job->live && has_event(job)) return job->ended;
+    if (job->question_count > 0 || (job->live && has_event(job))) return job->ended;
     while (next_event(job, &stream, &text, &size) != SBX_EVENT_NONE) continue;
     if (job->ended) return 1;
     int rc = look(job, sbx_earlier(until, sbx_job_due(job)));
@@ -361,6 +378,21 @@ int sbx_job_pump(sbx_job *job, int64_t ms) {
 
 int64_t sbx_job_timeout(const sbx_job *job) {
   return left_ms(sbx_job_due(job));
+}
+
+/* ---- questions ---- */
+
+bool sbx_job_question(sbx_job *job, struct sbx_question *question) {
+  if (job->question_count == 0) return false;
+  *question = job->questions[job->first_question];
+  job->first_question = (job->first_question + 1) % SBX_QUESTIONS;
+  job->question_count--;
+  return true;
+}
+
+void sbx_job_answer(sbx_job *job, uint64_t id, bool yes) {
+  struct sbx_order order = {.type = SBX_ORDER_ANSWER, .signal = yes, .id = id};
+  if (!job->ended) send_order(job, &order);
 }
 
 /* ---- input and signals ---- */
@@ -407,7 +439,10 @@ static void end_now(struct sbx_job *job) {
   int64_t until = sbx_deadline(sbx_now(), SBX_OVERDUE_MS);
   job->live = false;
   sbx_job_kill(job, 0);
-  while (!job->ended && sbx_now() < until) sbx_job_pump(job, left_ms(until));
+  while (!job->ended && sbx_now() < until) {
+    job->question_count = 0; /* nobody decides any more */
+    sbx_job_pump(job, left_ms(until));
+  }
   if (!job->ended) kill_supervisor(job);
 }
 

@@ -36,7 +36,8 @@ enum sbx_report_type {
   SBX_REPORT_FAILED,
   SBX_REPORT_STARTED,
   SBX_REPORT_EXITED,
-  SBX_REPORT_DONE
+  SBX_REPORT_DONE,
+  SBX_REPORT_QUESTION /* by a worker: may an address be connected to? */
 };
 
 enum sbx_reason {
@@ -58,6 +59,7 @@ struct sbx_report {
   struct sbx_usage usage;
   char step[32];
   char detail[224]; /* failed, protect: the path */
+  struct sbx_question question;
 };
 
 enum sbx_order_type {
@@ -66,12 +68,14 @@ enum sbx_order_type {
   SBX_ORDER_SIGNAL,
   SBX_ORDER_SIGNAL_GROUP,
   SBX_ORDER_FINISH,
+  SBX_ORDER_ANSWER, /* signal: 1 for yes */
 };
 
 struct sbx_order {
   uint32_t type;
   int32_t signal;
   int64_t grace_ms;
+  uint64_t id; /* of the question */
 };
 
 #endif

@@ -106,6 +106,7 @@ describe("an option that says nothing to a verb", function()
   local FOREIGN = {
     stdin = "x", on_output = print, on_line = print, merge_stderr = true, idle_timeout_ms = 5,
     kill_grace_ms = 5, drain_ms = 5, max_output_bytes = 5, max_output_deltas = 5, loop = print,
+    on_connect = print,
   }
 
   it("is refused by name, with what to do instead", function()
