@@ -83,12 +83,17 @@ local function unresolved(raw, spec)
   return errors.adopt(raw)
 end
 
--- A process has one listener (seccomp_unotify(2)), and it was there first.
-local function watched_already(raw)
-  return errors.new("sandbox", "this process runs under somebody else's seccomp listener (another"
-                    .. " sandbox that watches it), beside which there can be no second one:"
-                    .. " unix_sockets and network = {allow = {…}} can't be held here",
-                    { step = raw.step, code = raw.code })
+-- Calls on behalf need a listener of their own, and a process has one (seccomp_unotify(2)).
+local NO_LISTENER = {
+  EBUSY = "this process runs under somebody else's seccomp listener (another sandbox that watches"
+    .. " it), beside which there can be no second one",
+  EPERM = "this process runs in a sandbox that refuses a seccomp listener",
+  EINVAL = "this kernel (before Linux 5.19) may begin a call anew that was made on behalf",
+}
+
+local function no_listener(raw)
+  return errors.new("sandbox", "seccomp: " .. NO_LISTENER[raw.code] .. ": network = {allow = {…}}"
+                    .. " and unix_sockets can't be held here", { step = raw.step, code = raw.code })
 end
 
 local function spawn_error(raw, spec)
@@ -96,7 +101,8 @@ local function spawn_error(raw, spec)
     return named("invalid_input", "cwd " .. spec.cwd, raw)
   end
   if raw.step == "resolve" then return unresolved(raw, spec) end
-  if raw.step == "seccomp" and raw.code == "EBUSY" then return watched_already(raw) end
+  local listens = spec.plan.network == "allow" or #(spec.plan.unix_sockets or {}) > 0
+  if raw.step == "seccomp" and listens and NO_LISTENER[raw.code] then return no_listener(raw) end
   if raw.kind == "spawn" and raw.step == "execve" then
     local name = spec.o.argv[1]:sub(1, 256)
     return named("spawn", name == "" and "\"\"" or name, raw)

@@ -27,6 +27,10 @@
 
 typedef struct seccomp_notif call;
 
+/* Of the one broker that a process has. Apart from it: most commands never touch these pages. */
+#define WAITING 192
+static call waiting[WAITING];
+
 /* ---- answers ---- */
 
 static void answer(int listener, uint64_t id, int code) {
@@ -176,8 +180,8 @@ static void serve_call(struct sbx_broker *broker, const call *taken) {
   size_t i = free_worker(broker);
   if (i < SBX_BROKER_WORKERS) {
     start_worker(broker, i, taken);
-  } else if (broker->count < SBX_BROKER_WAITING) {
-    broker->waiting[(broker->first + broker->count++) % SBX_BROKER_WAITING] = *taken;
+  } else if (broker->count < WAITING) {
+    waiting[(broker->first + broker->count++) % WAITING] = *taken;
   } else {
     answer(broker->listener, taken->id, EAGAIN);
   }
@@ -186,8 +190,8 @@ static void serve_call(struct sbx_broker *broker, const call *taken) {
 /* Who waits may have been killed meanwhile: nothing is begun for it. */
 static void serve_waiting(struct sbx_broker *broker, size_t i) {
   while (broker->count > 0 && broker->listener >= 0 && !broker->workers[i].pid) {
-    const call *next = &broker->waiting[broker->first];
-    broker->first = (broker->first + 1) % SBX_BROKER_WAITING;
+    const call *next = &waiting[broker->first];
+    broker->first = (broker->first + 1) % WAITING;
     broker->count--;
     if (sbx_broker_is_valid(broker->listener, next->id)) start_worker(broker, i, next);
   }

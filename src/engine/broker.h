@@ -16,7 +16,6 @@
 /* A connect waits while the server's backlog is full, or for a far address: each is made by a
  * process of its own. What comes when all of them wait is kept for the first that is free. */
 #define SBX_BROKER_WORKERS 64
-#define SBX_BROKER_WAITING 192
 
 struct sbx_broker {
   int listener; /* -1: none */
@@ -28,7 +27,6 @@ struct sbx_broker {
     int answers; /* where it waits for the host's; -1: it can't ask */
     uint64_t call;
   } workers[SBX_BROKER_WORKERS];
-  struct seccomp_notif waiting[SBX_BROKER_WAITING];
   size_t first, count; /* of those that wait, in a ring */
 };
 

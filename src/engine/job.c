@@ -65,7 +65,8 @@ static void tree_ended(struct sbx_job *job) {
 
 /* One past the room was asked by nobody who still waits for the first. */
 static void take_question(struct sbx_job *job, struct sbx_question *asked) {
-  if (job->question_count == SBX_QUESTIONS) return;
+  if (!job->questions) job->questions = calloc(SBX_QUESTIONS, sizeof *job->questions);
+  if (!job->questions || job->question_count == SBX_QUESTIONS) return;
   asked->address[sizeof asked->address - 1] = asked->program[sizeof asked->program - 1] = 0;
   asked->host[sizeof asked->host - 1] = 0;
   size_t at = (job->first_question + job->question_count++) % SBX_QUESTIONS;
@@ -452,6 +453,7 @@ void sbx_job_free(sbx_job *job) {
   close_all(job);
   for (int i = 0; i < 2; i++) sbx_capture_free(&job->out[i].capture);
   sbx_capture_free(&job->both);
+  free(job->questions);
   free(job->aside);
   free(job);
 }

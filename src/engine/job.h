@@ -51,7 +51,7 @@ struct sbx_job {
   bool ended;
   struct sbx_hold hold; /* placeholders, until the tree is gone */
   struct sbx_result result;
-  struct sbx_question questions[SBX_QUESTIONS]; /* a ring */
+  struct sbx_question *questions; /* a ring; NULL until there is one */
   size_t first_question, question_count;
   sbx_plan *named; /* what is made inside, with the addresses that names have; NULL: no names */
 };

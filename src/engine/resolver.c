@@ -24,6 +24,7 @@
 #define TEXT_MAX 16384
 /* Where a start has no bound of its own. */
 #define LONGEST_MS 30000
+#define PATIENCE_MS 500
 
 struct question {
   int64_t ms;
@@ -78,9 +79,10 @@ static int resolve(const char *text, uint32_t name, struct reply *reply) {
   return code;
 }
 
-/* It ends by itself, whatever a library waits for. */
+/* It ends by itself, whatever a library waits for; not before who asked has given up. */
 static void bound(int64_t ms) {
-  struct itimerval timer = {.it_value = {ms / 1000, ms % 1000 * 1000 + 1}};
+  struct itimerval timer = {
+      .it_value = {(ms + PATIENCE_MS) / 1000, (ms + PATIENCE_MS) % 1000 * 1000}};
   sigset_t alarm;
   sigemptyset(&alarm);
   sigaddset(&alarm, SIGALRM);
