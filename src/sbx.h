@@ -81,6 +81,8 @@ enum sbx_mount {                      /* what sbx_plan_mount() adds; in the orde
                  SBX_MOUNT_SYMLINK,   /* a link to other */
                  SBX_MOUNT_DIRECTORY, /* an empty directory to mount on */
                  SBX_MOUNT_FILE,      /* an empty file to mount on */
+                 SBX_MOUNT_NAMES,     /* the file at path, read-only, and before what it has a
+                                       * line for each name that was resolved (hosts(5)) */
 };
 
 enum sbx_mount_flag {
@@ -152,6 +154,14 @@ SBX_API int sbx_plan_mount(sbx_plan *plan, enum sbx_mount op, uint32_t flags, ui
                            const char *path, const char *other);
 /* A socket that connect(2) on behalf may reach. */
 SBX_API int sbx_plan_socket(sbx_plan *plan, const char *path);
+/* Where a connect(2) on behalf may lead: an IPv4 or IPv6 address in text, the bits of it that
+ * count, a port. errno EINVAL for what is none. */
+SBX_API int sbx_plan_connect(sbx_plan *plan, const char *address, unsigned prefix, unsigned port);
+/* The same for the addresses that a name has when a job starts. */
+SBX_API int sbx_plan_resolve(sbx_plan *plan, const char *name, unsigned port);
+/* How long a connect on behalf may take (a socket that blocks), and how long the host has to
+ * decide on an address that is not listed; 0: it is not asked, that is refused. */
+SBX_API int sbx_plan_connecting(sbx_plan *plan, unsigned wait_ms, unsigned ask_ms);
 /* Where placeholders are written down before they are made: a directory of the user's own. The
  * first of those given that can be had is used. */
 SBX_API int sbx_plan_journal(sbx_plan *plan, const char *directory);
@@ -359,6 +369,20 @@ SBX_API int sbx_job_pump(sbx_job *job, int64_t ms);
 SBX_API int sbx_job_pollfd(sbx_job *job); /* one descriptor for event loops, or -1 and errno */
 SBX_API int64_t sbx_job_timeout(const sbx_job *job); /* ms until step is due, -1: none */
 SBX_API void sbx_job_live(sbx_job *job, bool live);
+/* What the supervisor asks: may this address be connected to? Whoever doesn't answer in time has
+ * said no. */
+struct sbx_question {
+  uint64_t id;
+  int32_t pid; /* who asks, by its number in the job's own PID namespace, where it has one */
+  uint16_t family, port;
+  char address[48];
+  char program[16]; /* as the process calls itself: it can be any text */
+  char host[256];   /* the listed name that has this address, or empty */
+};
+
+/* The next question, once sbx_job_step() or sbx_job_poll() has seen it; false: none waits. */
+SBX_API bool sbx_job_question(sbx_job *job, struct sbx_question *question);
+SBX_API void sbx_job_answer(sbx_job *job, uint64_t id, bool yes);
 /* Queues input, never blocks and raises no SIGPIPE: 0, or -1 and errno (EPIPE, ENOMEM). */
 SBX_API int sbx_job_write(sbx_job *job, const void *data, size_t size);
 SBX_API void sbx_job_close_stdin(sbx_job *job); /* once all that is queued is written */

@@ -42,6 +42,12 @@ function M.entry(policy, field, entry)
   return at(entry.source, string.format("%s %q", field, name))
 end
 
+--- An entry of network.allow.
+---@param peer sbx.Peer
+function M.peer(peer)
+  return at(peer.source, string.format("network.allow %q", peer.entry))
+end
+
 ---@class sbx.Said  a verdict, before verdict.lua adds of what it is
 ---@field allowed boolean
 ---@field rule string    where the deciding entry was written, and its text

@@ -102,10 +102,19 @@ local function times_of(o)
   return times
 end
 
+local function allowed(list)
+  local told = {}
+  for i, peer in ipairs(list or {}) do
+    told[i] = { address = peer.entry, rule = cite.peer(peer), resolved = peer.name ~= nil }
+  end
+  return told
+end
+
 local function network_of(held, engine)
   return {
     mode = held.plan.network, rule = cite.field(held.policy, "network"),
-    own_loopback = engine.loopback or false,
+    own_loopback = engine.loopback or false, asks = held.plan.asks or false,
+    allow = allowed(held.plan.connect),
   }
 end
 

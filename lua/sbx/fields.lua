@@ -3,6 +3,7 @@
 
 local errors = require "sbx.errors"
 local lists = require "sbx.lists"
+local peers = require "sbx.peers"
 local sizes = require "sbx.sizes"
 
 local M = {}
@@ -95,6 +96,18 @@ function check.tier(name, value)
   return expect(name, value, "string") or one_of(name, value, M.TIERS)
 end
 
+local function check_peers(name, list)
+  local names = 0
+  for _, entry in ipairs(list.replace or list) do
+    local peer, problem = peers.read(entry)
+    if not peer then return string.format("%s %q %s", name, entry, problem) end
+    names = names + (peer.name and 1 or 0)
+  end
+  if names > peers.NAMES then
+    return string.format("%s has %d names to resolve: %d are the most", name, names, peers.NAMES)
+  end
+end
+
 function check.network(name, value)
   if type(value) == "string" then return one_of(name, value, M.NETWORKS) end
   local problem = expect(name, value, "table", "a word or {allow = {…}}")
@@ -105,8 +118,10 @@ function check.network(name, value)
     end
   end
   if value.allow == nil then return name .. " is {allow = {\"host:port\", …}}" end
-  return check.list(name .. ".allow", value.allow)
+  return check.list(name .. ".allow", value.allow) or check_peers(name .. ".allow", value.allow)
 end
+
+function check.callback(name, value) return expect(name, value, "function") end
 
 function check.extends(name, value)
   if type(value) == "string" then return nil end
@@ -203,6 +218,7 @@ M.FIELDS = {
   exclude_tmpdir_env_var = { check = "boolean", joins = "over" },
   network_access = { check = "boolean", joins = "network" },
   network = { check = "network", joins = "network" },
+  on_connect = { check = "callback", joins = "over" },
   unix_sockets = { check = "list", joins = "append" },
   read_only = { check = "list", joins = "append" },
   protect = { check = "names", joins = "append" },

@@ -4,6 +4,7 @@
 local landlock = require "sbx.landlock"
 local lists = require "sbx.lists"
 local paths = require "sbx.paths"
+local peers = require "sbx.peers"
 local sources = require "sbx.sources"
 
 local M = {}
@@ -43,6 +44,9 @@ local NO_JOURNAL = "names that don't exist can be created: every directory in wh
 
 -- Read-only mounts hold what Landlock doesn't know: attributes, names, what lies in another.
 local function contained_files(work, abi, enforced, missing)
+  for _, entry in ipairs(work.unheld_inside or {}) do
+    note(missing, entry.property, entry.reason)
+  end
   if work.restricts_fs then
     enforced.fs = READ_ONLY .. (abi > 0 and ", " .. landlock_words(abi) or "")
     enforced.metadata = READ_ONLY
@@ -86,17 +90,29 @@ function M.files(work, way, abi, enforced, missing)
   end
 end
 
+local ALLOWED = "supervisor (connects to %s on behalf, to no other), seccomp (no other socket)"
+
+local function allowed_network(work, abi)
+  local words = {}
+  if #work.peers > 0 then words[1] = "those listed" end
+  if work.asks then words[#words + 1] = "what on_connect lets" end
+  local listed = table.concat(words, " and ")
+  return ALLOWED:format(listed) .. (abi >= landlock.NET_ABI and ", landlock (no TCP port)" or "")
+end
+
 function M.network(work, abi, network, enforced, missing)
   if network == "full" then
     if work.restricts_fs then note(missing, "unix_sockets", SOCKETS_FULL) end
     return
   end
-  enforced.unix_sockets = #work.unix_sockets > 0 and network == "none"
+  enforced.unix_sockets = #work.unix_sockets > 0 and network ~= "loopback"
     and "seccomp, supervisor (connects to those listed on behalf, to no other)"
     or "seccomp (no socket by path, no datagram pair)"
   if network == "loopback" then
     enforced.network = "network namespace with a loopback of its own, seccomp (families)"
     note(missing, "policy_entry", SOCKETS_LOOPBACK)
+  elseif network == "allow" then
+    enforced.network = allowed_network(work, abi)
   else
     enforced.network = "seccomp (no socket" .. (#work.unix_sockets > 0 and " but by path)" or ")")
       .. (abi >= landlock.NET_ABI and ", landlock (no TCP port)" or "")
@@ -203,17 +219,40 @@ local function unheld_names(work, list)
   end
 end
 
+local BY_SUPERVISOR = { none = true, allow = true }
+
 -- Which sockets a connect reaches is told apart where it can be none but these.
 local function unheld_sockets(work, network, list)
-  for _, entry in ipairs(network ~= "none" and work.unix_sockets or {}) do
+  for _, entry in ipairs(BY_SUPERVISOR[network] and {} or work.unix_sockets) do
     unheld(list, "unix_sockets", "unix_sockets", entry, "can't be let through with network = \""
            .. network .. "\": only without network are sockets connected on behalf of the command")
+  end
+end
+
+local function unheld_name(list, peer, why)
+  unheld(list, "policy_entry", "network.allow", peer, why)
+end
+
+-- Which addresses a name has is known; but a command looks names up by itself.
+local function unheld_names_inside(work, list)
+  for _, peer in ipairs(peers.unknown(work)) do
+    unheld_name(list, peer, "can't be looked up by a command in the landlock tier: list its"
+                .. " address, and let the command connect to that")
+  end
+end
+
+local function unheld_hosts(work, list)
+  if not peers.has_names(work) then return end
+  local path, why = peers.hosts(work)
+  for _, peer in ipairs(not path and work.peers or {}) do
+    if peer.name then unheld_name(list, peer, "can't be looked up by the command: " .. why) end
   end
 end
 
 --- What was written and can't be held here: `{property, source, reason}`.
 function M.unheld(work, network)
   local list = {}
+  unheld_names_inside(work, list)
   unheld_read_only(work, list)
   unheld_deny(work, list)
   unheld_names(work, list)
@@ -224,6 +263,7 @@ end
 --- The same for the contained tier.
 function M.unheld_contained(work, network, abi)
   local list = {}
+  unheld_hosts(work, list)
   unheld_sockets(work, network, list)
   for _, entry in ipairs(abi < 1 and work.readable or {}) do
     unheld(list, "read_deny", "readable", entry, "needs Landlock, which this kernel doesn't have")

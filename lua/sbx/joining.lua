@@ -46,15 +46,15 @@ end
 
 function JOIN.network(policy, name, value, source)
   if type(value) == "boolean" then value = value and "full" or "none" end
-  policy.sources.network = source(name)
+  local before = type(policy.network) == "table" and policy.network.allow or nil
+  local box = { allow = before, sources = { allow = before and policy.sources["network.allow"] } }
+  policy.sources.network, policy.sources["network.allow"] = source(name), nil
   if type(value) == "string" then
     policy.network = value
     return
   end
-  local box = { sources = {}, allow = type(policy.network) == "table" and policy.network.allow }
-  box.allow, box.sources.allow = box.allow or nil, {}
-  append(box, "allow", value.allow, source)
-  policy.network = { allow = box.allow }
+  append(box, "allow", value.allow, function(_, entry) return source(name, entry) end)
+  policy.network, policy.sources["network.allow"] = { allow = box.allow }, box.sources.allow
 end
 
 -- Fields whose entries take something away: to drop them gives it back.
@@ -141,6 +141,13 @@ CHECKS[5] = function(policy)
   if policy.network == "full" then
     return written(policy, "unix_sockets"), "unix_sockets says nothing with full network, which"
       .. " reaches every socket: leave it out, or write network = \"none\""
+  end
+end
+
+CHECKS[8] = function(policy)
+  if policy.on_connect and type(policy.network) ~= "table" then
+    return policy.sources.on_connect, "on_connect says nothing with network = \""
+      .. policy.network .. "\": write network = {allow = {}} for it to decide on every address"
   end
 end
 

@@ -54,6 +54,8 @@ local POLICY_FIELDS = {
 ---@field justification string?
 ---@field loop function|"poll"?      as for `sbx.use`, for this job alone
 ---@field limits sbx.Limits?         over those of the policy, one by one; false takes one away
+---@field on_connect (fun(request: sbx.ConnectRequest): boolean?)?  whether an address that
+---  network.allow doesn't list may be connected to: only true is a yes, within a second
 ---@field watch boolean?             refused accesses are seen as they happen; with on_refused
 ---@field on_refused fun(evidence: table)?  each of them, when it is seen for the first time
 ---@field on_denied (fun(err: sbx.Error, opts: sbx.Options): sbx.Options?)?  run alone: opts for one
@@ -61,6 +63,14 @@ local POLICY_FIELDS = {
 ---@field on_likely boolean?         on_denied also where nothing was seen; false
 ---@field audit string|(fun(event: table))?  a file that gets a line for each event, or a function
 ---@field pty boolean|table?         not in this version
+
+---@class sbx.ConnectRequest
+---@field address string  "127.0.0.1", "::1"
+---@field port integer
+---@field family "inet"|"inet6"
+---@field host string?    the name in network.allow that has this address
+---@field pid integer     of who asks, in the command's own PID namespace where it has one
+---@field program string  as that process calls itself: any text
 
 ---@class sbx.Limits  whole numbers in any form, bytes also as "4G"
 ---@field memory_bytes number|string|false?  of all its processes; past it they are killed
@@ -126,6 +136,8 @@ M.OPTIONS = {
   { name = "limits", kind = "limits" },
   { name = "watch", kind = "boolean", verbs = RUNNING, instead = "nobody is there to be told" },
   { name = "pty", kind = "later" },
+  { name = "on_connect", kind = "callback", verbs = RUNNING,
+    instead = "list the addresses in network = {allow = {…}}" },
   { name = "on_refused", kind = "callback", verbs = RUNNING,
     instead = "nobody is there to be told" },
   { name = "on_denied", kind = "callback", verbs = { run = true }, instead = AGAIN },
@@ -206,6 +218,9 @@ local function check_together(o, verb)
   end
   if o.sandbox == "none" and o.tier ~= "auto" then
     errors.throw("option \"tier\" says nothing with sandbox = \"none\": leave out one")
+  end
+  if o.sandbox == "none" and o.on_connect then
+    errors.throw("option \"on_connect\" says nothing with sandbox = \"none\": leave out one")
   end
   if o.clear_env and o.env_policy then
     errors.throw("option \"env_policy\" says nothing with clear_env = true: leave out one")

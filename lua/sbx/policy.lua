@@ -9,6 +9,7 @@ local journal = require "sbx.journal"
 local limits = require "sbx.limits"
 local lists = require "sbx.lists"
 local paths = require "sbx.paths"
+local peers = require "sbx.peers"
 local policyfiles = require "sbx.policyfiles"
 local protected = require "sbx.protected"
 local roots = require "sbx.roots"
@@ -22,7 +23,9 @@ local M = {}
 ---@field policy string
 ---@field type "linux-seccomp"|"none"|"macos-seatbelt"|"windows-restricted-token"
 ---@field mode string
----@field network "none"|"loopback"|"full"
+---@field network "none"|"loopback"|"full"|"allow"
+---@field connect sbx.Peer[]?   what `network = {allow = …}` lists
+---@field asks boolean?        on_connect decides on what is not listed
 ---@field env table<string, string>
 ---@field writable sbx.Entry[]
 ---@field protect sbx.Protected[]
@@ -58,13 +61,23 @@ local function settle(policy)
   return copy
 end
 
-local function network_of(policy)
-  local network = policy.network
+-- What may be connected to one by one, and whether a function decides on the rest.
+local function add_peers(work)
+  local source, problem
+  work.peers, source, problem = peers.of(work.policy, roots.source_of)
+  if not work.peers then return roots.fail(source, problem) end
+  work.asks = (work.policy.on_connect or work.ctx.on_connect) and true or nil
+  if work.asks and type(work.policy.network) ~= "table" then
+    errors.throw(string.format("option \"on_connect\" says nothing with network = %q: write policy"
+                               .. " = {extends = …, network = {allow = {}}}", work.policy.network))
+  end
+  return true
+end
+
+local function network_of(work)
+  local network = work.policy.network
   if type(network) ~= "table" then return network end
-  local allow = network.allow.replace or network.allow
-  if #allow == 0 then return "none" end
-  return fail(string.format("network = {allow = {%q}}: connections to single addresses are not in"
-                            .. " this version of sbxlua", allow[1]))
+  return (#work.peers > 0 or work.asks) and "allow" or "none"
 end
 
 local function tier_of(policy, ctx)
@@ -258,7 +271,7 @@ local function choose_tiers(work, network)
   local wanted = { contained = tier ~= "landlock", landlock = tier ~= "contained" }
   local refusal
   if wanted.contained then
-    refusal = refusal_of(work, holds.unheld_contained(work, network, abi))
+    refusal, work.unheld_inside = refusal_of(work, holds.unheld_contained(work, network, abi))
     wanted.contained = not refusal
   end
   if wanted.landlock then
@@ -317,6 +330,10 @@ end
 local function alternatives_of(work, kind, network)
   if kind == "none" then return unsandboxed(work) end
   if kind == "linux-seccomp" then return linux(work, network) end
+  if network == "allow" then
+    return roots.fail(roots.source_of(work.policy, "network"), "network = {allow = …} can't be held"
+                      .. " by " .. kind .. ": write network = \"none\" or \"full\"")
+  end
   local limit = next(work.limits)
   if limit and not as_set(work.ctx.allow_missing or {}).limits then
     return roots.fail(roots.source_of(work.policy, "limits"), "limits." .. limit .. " can't be held"
@@ -333,26 +350,26 @@ local function make(work, kind, network, alternatives)
     protect = work.protect, deny_read = work.deny_read, readable = work.readable,
     unix_sockets = work.unix_sockets, missing = work.missing, alternatives = alternatives,
     own = work.own, bare = work.bare, asked = work.asked, refusal = work.refusal,
-    limits = work.limits,
+    limits = work.limits, connect = work.peers, asks = work.asks,
   }
 end
 
 --- The plan for a policy.
 ---@param policy table  from policies.resolve, or the fields of the interface
 ---@param ctx table     {cwd, env, home, tmpdir, uid, probe, fs, sandbox, tier, require,
----                      allow_missing, own}
+---                      allow_missing, own, on_connect (whether there is one)}
 ---@return sbx.Plan|nil, {kind: string, message: string}|nil
 function M.plan(policy, ctx)
   policy = settle(policy)
   ctx = ctx or {}
-  local network, err = network_of(policy)
-  if not network then return nil, err end
-  local ok
-  ok, err = check_delivered(policy)
+  local ok, err = check_delivered(policy)
   if not ok then return nil, err end
   local work
   work, err = roots.resolve(policy, ctx)
   if not work then return nil, err end
+  ok, err = add_peers(work)
+  if not ok then return nil, err end
+  local network = network_of(work)
   work.limits = limits.resolve(policy.limits, ctx.limits)
   work.restricts_fs = policy.mode ~= "danger-full-access"
   local kind = type_of(policy, network, ctx)

@@ -4,6 +4,7 @@
 local addresses = require "sbx.addresses"
 local cite = require "sbx.cite"
 local lists = require "sbx.lists"
+local peers = require "sbx.peers"
 local refusals = require "sbx.refusals"
 
 local M = {}
@@ -57,6 +58,7 @@ end
 
 -- A watched command may make a socket, to tell what it wanted.
 local function by_call(work)
+  if work.plan.network == "allow" then return nil end -- by_peers says it
   local rule = refusals.find(work.engine.seccomp, work.operation)
   if not rule then return nil end
   if rule.errno then
@@ -81,7 +83,28 @@ local function by_path(work)
   return own
 end
 
+-- The supervisor connects to those that are listed; the filter refuses the rest.
+local function by_peers(work)
+  local address = work.address
+  if work.operation ~= "connect" then
+    return refuse(work, "seccomp", work.operation .. " gives EPERM: connections to what is listed"
+                  .. " are all that there is")
+  end
+  local entry = peers.find(work.plan.connect, address.host or "", address.port or 0)
+  if entry then
+    local how = entry.name and ": its addresses are those that it has when the command starts" or ""
+    return said(true, cite.peer(entry), "none", "it is listed" .. how)
+  end
+  if work.plan.asks then
+    return said(false, cite.field(work.policy, "on_connect"), "supervisor",
+                "it is not listed: on_connect decides when it is wanted")
+  end
+  return refuse(work, "supervisor", "only addresses that network.allow lists are connected to, and"
+                .. " those of its names")
+end
+
 local function internet(work)
+  if work.plan.network == "allow" then return by_peers(work) end
   if work.plan.network == "full" then return allow(work, "none", "the network is whole") end
   if not (work.engine.namespaces or {}).net then
     return allow(work, "none", "nothing restricts it")

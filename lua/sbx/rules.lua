@@ -89,7 +89,9 @@ end
 function M.of(work, abi, network, contained)
   if abi < 1 then return nil end
   local rights = landlock.rights(abi)
-  local net = network == "none" and abi >= landlock.NET_ABI and rights.net or rights.none
+  -- what is allowed, the supervisor connects
+  local no_port = network == "none" or network == "allow"
+  local net = no_port and abi >= landlock.NET_ABI and rights.net or rights.none
   local scope = landlock.scope(abi, network)
   if not work.restricts_fs then
     return { abi = abi, fs = unrestricted_fs(rights, net, scope), net = net, scope = scope,

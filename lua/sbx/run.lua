@@ -3,6 +3,7 @@
 
 local core = require "sbx.core"
 local childenv = require "sbx.childenv"
+local cite = require "sbx.cite"
 local errors = require "sbx.errors"
 local feasible = require "sbx.feasible"
 local job = require "sbx.job"
@@ -40,7 +41,8 @@ local function prepare(opts, verb)
   env, err = childenv.get(held, o, edited.env)
   if not env then return nil, err end
   return { o = o, cwd = cwd, kept = held, env = env, env_dropped = env.dropped,
-           denial = edited.denial, plan = held.plan }
+           denial = edited.denial, plan = held.plan,
+           on_connect = o.on_connect or held.policy.on_connect or nil }
 end
 
 local function stdin_of(stdin)
@@ -70,10 +72,37 @@ local function named(kind, name, raw)
   return errors.new(kind, name .. ": " .. why, { code = raw.code, step = raw.step })
 end
 
+-- The entry whose name has no address.
+local function unresolved(raw, spec)
+  local name, why = tostring(raw.message):match("^resolve: ([^:]+): (.*)$")
+  for _, peer in ipairs(spec.plan.connect or {}) do
+    if peer.name and peer.name == name then
+      return errors.new("policy", cite.peer(peer) .. ": " .. why, { step = "resolve" })
+    end
+  end
+  return errors.adopt(raw)
+end
+
+-- Calls on behalf need a listener of their own, and a process has one (seccomp_unotify(2)).
+local NO_LISTENER = {
+  EBUSY = "this process runs under somebody else's seccomp listener (another sandbox that watches"
+    .. " it), beside which there can be no second one",
+  EPERM = "this process runs in a sandbox that refuses a seccomp listener",
+  EINVAL = "this kernel (before Linux 5.19) may begin a call anew that was made on behalf",
+}
+
+local function no_listener(raw)
+  return errors.new("sandbox", "seccomp: " .. NO_LISTENER[raw.code] .. ": network = {allow = {…}}"
+                    .. " and unix_sockets can't be held here", { step = raw.step, code = raw.code })
+end
+
 local function spawn_error(raw, spec)
   if raw.kind == "spawn" and raw.step == "chdir" then
     return named("invalid_input", "cwd " .. spec.cwd, raw)
   end
+  if raw.step == "resolve" then return unresolved(raw, spec) end
+  local listens = spec.plan.network == "allow" or #(spec.plan.unix_sockets or {}) > 0
+  if raw.step == "seccomp" and listens and NO_LISTENER[raw.code] then return no_listener(raw) end
   if raw.kind == "spawn" and raw.step == "execve" then
     local name = spec.o.argv[1]:sub(1, 256)
     return named("spawn", name == "" and "\"\"" or name, raw)
@@ -236,6 +265,12 @@ local function check_output_limit(spec)
                      .. " output counts it (allow_missing = {\"limits\"} leaves it out)")
 end
 
+local function check_asks(spec)
+  if not spec.plan.asks then return true end
+  return errors.fail("policy", "on_connect can't be asked by a command that the host spawns by"
+                     .. " itself: list the addresses in network = {allow = {…}}")
+end
+
 local function exec_of(spec, command, sandbox)
   local env = {}
   for name, value in pairs(spec.env.map) do env[name] = value end
@@ -268,6 +303,7 @@ function M.transform(opts, helper)
   if spec.o.sandbox == "macos-seatbelt" then return transform_seatbelt(spec) end
   local index, argv, raw
   index, err = check_output_limit(spec)
+  if index then index, err = check_asks(spec) end
   if index then index, err = check_loader(spec) end
   if index then index, err = check_helper(helper) end
   if not index then return nil, err end

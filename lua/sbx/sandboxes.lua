@@ -53,6 +53,8 @@ function write_value(out, value)
     out[#out + 1] = value
   elseif kind == "number" or kind == "boolean" then
     out[#out + 1] = tostring(value) .. ";"
+  elseif kind == "function" then -- while it is kept no other can have its address
+    out[#out + 1] = tostring(value) .. ";"
   elseif kind == "table" and getmetatable(value) == nil and #out < 10000 then
     return write_table(out, value)
   else
@@ -66,10 +68,11 @@ end
 local function key_of(o, cwd)
   if policies.is_relative(o.policy) then cwd = cwd .. "|" .. tostring(core.cwd()) end
   if type(o.policy) == "string" and not o.require and not o.allow_missing
-    and not o.limits then
+    and not o.limits and not o.on_connect then
     return table.concat({ o.sandbox, o.tier, tostring(o.watch), #o.policy, o.policy, cwd }, "|")
   end
-  local out = { o.sandbox, "|", o.tier, "|", tostring(o.watch), "|" }
+  local out = { o.sandbox, "|", o.tier, "|", tostring(o.watch), "|",
+                o.on_connect and "asks|" or "" }
   local ok = write_value(out, o.policy) and write_value(out, o.require or false)
     and write_value(out, o.allow_missing or false) and write_value(out, o.limits or false)
   if not ok then return nil end
@@ -141,6 +144,7 @@ local function make_in(world, o, cwd, env, script)
   if not policy then return nil, errors.adopt(raw) end
   ctx.sandbox, ctx.tier, ctx.require = o.sandbox, o.tier, o.require
   ctx.allow_missing, ctx.limits, ctx.watch = o.allow_missing, o.limits, o.watch or false
+  ctx.on_connect = o.on_connect ~= nil
   local plan
   plan, raw = scripts.call(script, plan_of, script, policy, ctx)
   if not plan then return nil, errors.adopt(raw) end

@@ -160,10 +160,77 @@ local function listed_sockets(list)
   pairs_of_sockets(list)
 end
 
+-- Comparisons that together match every int but these (below 128): what is not named is refused,
+-- whatever a later kernel means by it.
+local function all_but(index, ...)
+  local kept, list = {}, { { index, "gt", 127 } }
+  for _, value in ipairs({ ... }) do kept[value] = true end
+  local function cover(from, size)
+    local found = false
+    for value = from, from + size - 1 do found = found or kept[value] end
+    if not found then
+      list[#list + 1] = { index, "masked_eq", LOW - size + 1, from }
+    elseif size > 1 then
+      cover(from, size / 2)
+      cover(from + size / 2, size / 2)
+    end
+  end
+  cover(0, 128)
+  return list
+end
+
+local function refuse_all(list, errno, call, comparisons, ...)
+  for _, comparison in ipairs(comparisons) do refuse_if(list, errno, call, comparison, ...) end
+end
+
+-- setsockopt(2) by level: what programs set, and nothing that leads packets elsewhere than to the
+-- address that was judged (a source route, an interface, a mark), connects later or puts another
+-- protocol into the socket (TCP_FASTOPEN 23, FASTOPEN_CONNECT 30, ULP 31, REPAIR 19).
+local OPTIONS = {
+  [0] = { 1, 2, 8, 10, 11, 12, 13, 24 }, -- IPPROTO_IP: TOS, TTL, MTU_DISCOVER, RECVERR, RECV…
+  [1] = { -- SOL_SOCKET: not DONTROUTE 5, BINDTODEVICE 25, MARK 36, BINDTOIFINDEX 62
+    1, 2, 6, 7, 8, 9, 10, 11, 12, 13, 15, 16, 18, 19, 20, 21, 26, 27, 29, 34, 35, 37, 40, 42, 44,
+    45, 46, 47, 60, 63, 64, 65, 66, 67, 69, 70, 74, 76,
+  },
+  [6] = { 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 16, 17, 18, 24, 25, 32, 35, 36 }, -- IPPROTO_TCP
+  [41] = { 16, 23, 24, 25, 26, 49, 51, 66, 67, 70 }, -- IPPROTO_IPV6: V6ONLY, TCLASS, HOPS, …
+}
+
+local function socket_options(list)
+  local unpack, levels = table.unpack or unpack, {}
+  for level, options in pairs(OPTIONS) do
+    levels[#levels + 1] = level
+    refuse_all(list, "ENOPROTOOPT", "setsockopt", all_but(2, unpack(options)), low(1, level))
+  end
+  table.sort(levels)
+  refuse_all(list, "ENOPROTOOPT", "setsockopt", all_but(1, unpack(levels)))
+end
+
+local FASTOPEN = 0x20000000 -- of MSG_: connects, to an address that is in memory
+
+-- TCP, which only the supervisor connects: no other protocol (0, 6; MPTCP would be 262), no
+-- datagram, no address of its own, nobody to come in. listen(2) takes a port without bind(2).
+local function allowed_sockets(list, wish)
+  local families = wish.sockets and { 1, 2, 10 } or { 2, 10 }
+  refuse_all(list, "EPERM", "socket", all_but(0, (table.unpack or unpack)(families)))
+  refuse_if(list, "EPERM", "socket", { 1, "masked_eq", 1, 0 })
+  refuse_if(list, "EPERM", "socket", bit(1, 2))
+  refuse_if(list, "EPERM", "socket", bit(1, 8))
+  refuse_if(list, "EPERM", "socket", low(0, 2), bit(1, 4)) -- SOCK_SEQPACKET: SCTP
+  refuse_if(list, "EPERM", "socket", low(0, 10), bit(1, 4))
+  refuse_all(list, "EPERM", "socket", all_but(2, 0, 6))
+  refuse(list, "EPERM", { "bind", "listen" })
+  refuse_if(list, "EOPNOTSUPP", "sendto", bit(3, FASTOPEN))
+  refuse_if(list, "EOPNOTSUPP", "sendmsg", bit(2, FASTOPEN))
+  refuse_if(list, "EOPNOTSUPP", "sendmmsg", bit(3, FASTOPEN))
+  socket_options(list)
+  list[#list + 1] = { call = "connect", on_behalf = true }
+  pairs_of_sockets(list)
+end
+
 -- A TCP socket that nothing can be done with but ask for an address, which is then told: no
 -- connect, bind or listen, no data with the first packet (kernel-facts 1), no group joined, which
 -- sends a packet, and no other protocol put on top.
-local FASTOPEN = 0x20000000
 local IP, TCP, IPV6 = 0, 6, 41
 
 local function unused_tcp(list, families)
@@ -229,8 +296,13 @@ local function tracing(list)
   })
 end
 
-local NETWORK = { none = no_sockets, loopback = loopback_sockets, listed = listed_sockets }
-local WATCHED = { none = watched_none, loopback = loopback_sockets, listed = watched_listed }
+local NETWORK = {
+  none = no_sockets, loopback = loopback_sockets, listed = listed_sockets, allow = allowed_sockets,
+}
+local WATCHED = {
+  none = watched_none, loopback = loopback_sockets, listed = watched_listed,
+  allow = allowed_sockets,
+}
 
 local function make(wish)
   local list = {}
@@ -246,7 +318,7 @@ local function make(wish)
   if wish.truncation then truncation(list) end
   local network = wish.network == "none" and wish.sockets and "listed" or wish.network
   local sockets = (wish.watch and WATCHED or NETWORK)[network]
-  if sockets then sockets(list) end
+  if sockets then sockets(list, wish) end
   if wish.pidns then supervisor(list) else others(list) end
   if wish.tracing then tracing(list) end
   return list
@@ -278,14 +350,15 @@ local NETWORK_CALLS = {
   socket = true, socketpair = true, connect = true, bind = true, listen = true,
   io_uring_setup = true, io_uring_enter = true, io_uring_register = true,
 }
--- Where a watched command may make a socket, more is needed to keep it unused.
-local WATCHED_CALLS = { sendto = true, sendmsg = true, sendmmsg = true, setsockopt = true }
+-- Where a command may make a socket that only some things may be done with.
+local SOCKET_CALLS = { sendto = true, sendmsg = true, sendmmsg = true, setsockopt = true }
 local FS_CALLS = { open = true, openat = true, openat2 = true, truncate = true, truncate64 = true }
 
 --- The property that would no longer hold if `call` were allowed, or nil.
 function M.rests_on(call, wish)
   if wish.network ~= "full" and NETWORK_CALLS[call] then return "network" end
-  if wish.watch and wish.network == "none" and WATCHED_CALLS[call] then return "network" end
+  local guarded = wish.network == "allow" or wish.watch and wish.network == "none"
+  if guarded and SOCKET_CALLS[call] then return "network" end
   if wish.truncation and FS_CALLS[call] then return "fs" end
 end
 

@@ -5,6 +5,7 @@ local holds = require "sbx.holds"
 local landlock = require "sbx.landlock"
 local limits = require "sbx.limits"
 local mounts = require "sbx.mounts"
+local peers = require "sbx.peers"
 local regions = require "sbx.regions"
 local rules = require "sbx.rules"
 local syscalls = require "sbx.syscalls"
@@ -126,6 +127,8 @@ local function engine_of(work, way, shared, missing)
     landlock = way.contained and shared.landlock_inside or shared.landlock,
     mounts = way.contained and shared.mounts or nil,
     journals = way.contained and shared.journals or nil, sockets = shared.sockets,
+    connect = shared.peers.connect, resolve = shared.peers.resolve,
+    connecting = shared.peers.connecting,
     seccomp = filter_of({
       network = shared.network, fs = work.restricts_fs, pidns = way.pidns,
       sockets = shared.sockets ~= nil,
@@ -157,7 +160,7 @@ end
 
 -- Those that a command without network may connect to.
 local function sockets_of(work, network)
-  if network ~= "none" or #work.unix_sockets == 0 then return nil end
+  if network ~= "none" and network ~= "allow" or #work.unix_sockets == 0 then return nil end
   local list = {}
   for i, entry in ipairs(work.unix_sockets) do list[i] = entry.path end
   return list
@@ -166,6 +169,7 @@ end
 -- Mounts take something away, or there is nothing for them to do.
 local function needs_mounts(work)
   return work.restricts_fs or #work.read_only + #work.deny_read + #work.names > 0
+    or peers.has_names(work)
 end
 
 --- The ABI that the plan counts on: the kernel's, at most what is known here.
@@ -177,7 +181,7 @@ end
 
 --- The alternatives for a policy whose paths are resolved.
 ---@param work table     from roots.resolve, with `restricts_fs` and `own`
----@param network string  "none", "loopback" or "full"
+---@param network string  "none", "loopback", "full" or "allow"
 ---@param wanted {contained: boolean, landlock: boolean}  the tiers that may be used
 function M.list(work, network, wanted)
   local ctx, abi, list = work.ctx, M.abi(work.ctx), {}
@@ -185,12 +189,15 @@ function M.list(work, network, wanted)
     abi = abi, network = network, capabilities = capabilities_of(work, ctx),
   }
   shared.sockets = sockets_of(work, network)
+  shared.peers = network == "allow" and peers.engine(work) or {}
   if wanted.contained and (needs_mounts(work) or not wanted.landlock) then
     local base = work.restricts_fs and "read" or "write"
     shared.landlock_inside = rules.of(work, abi, network, work.restricts_fs)
     shared.journals = work.journals
     shared.mounts = mounts.list(regions.of(work, base), work.restricts_fs, work.ask,
                                 #work.journals > 0, next(work.limits) == nil)
+    local hosts = peers.has_names(work) and peers.hosts(work)
+    if hosts then shared.mounts[#shared.mounts + 1] = { op = "names", path = hosts } end
     add(list, work, contained_ways(ctx, shared.capabilities), shared)
   end
   if wanted.landlock then

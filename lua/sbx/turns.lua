@@ -91,6 +91,7 @@ function M.close(state)
   handle:kill()
   local stop = core.now() + CLOSE_MS
   repeat
+    while state.spec.on_connect and handle:question() do end -- nobody decides any more
     ended = handle:pump(math.ceil(math.max(0, stop - core.now())))
   until ended or core.now() >= stop
   local r, err, out
@@ -147,10 +148,29 @@ local function listens(state)
   return state.on_refused ~= nil or state.sink ~= nil and state.sink:listens()
 end
 
+-- Addresses that a command wants and nobody listed: only `true` is a yes, and an error is a no. Who
+-- asked waits for a second; a later answer finds nobody.
+local function decide(state)
+  local ask = state.spec.on_connect
+  local asked = ask and state.handle:question()
+  while asked do
+    local id = asked.id
+    asked.id = nil
+    state.busy = true
+    local ok, answer = pcall(ask, asked)
+    state.busy = false
+    local granted = ok and answer == true
+    state.handle:answer(id, granted)
+    if not granted then evidence.note_answer(state.spec, asked) end
+    asked = state.handle:question()
+  end
+end
+
 --- Takes one event; callbacks hear of it.
 function M.take(state)
   if state.outcome then return "end" end
   local event, name, text = next_event(state)
+  decide(state)
   if event == "end" then
     finish(state)
   elseif event then
@@ -165,7 +185,9 @@ local function turn(state)
   local live = listens(state)
   M.set_live(state, live)
   if not live then
-    if not state.handle:pump(0) then return false end
+    local ended = state.handle:pump(0)
+    decide(state)
+    if not ended then return false end
     finish(state)
     return true
   end
@@ -190,7 +212,7 @@ end
 
 local function run_blocking(state)
   -- pump comes back at a signal, so that lua's hook can raise "interrupted!" here
-  while not state.handle:pump() do end
+  while not state.handle:pump() do decide(state) end
   finish(state)
 end
 

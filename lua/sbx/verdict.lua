@@ -120,6 +120,9 @@ local function judge_call(work, call)
   local rule = refusals.find(list, call)
   local is_denied = lists.has((policy.syscalls or {}).deny, call)
   local from = is_denied and cite.field(policy, "syscalls") or "default: refused system calls"
+  if rule and rule.on_behalf then
+    return said(true, from, "supervisor", tostring(call) .. " is made on behalf of the command")
+  end
   if rule then
     return said(false, from, "seccomp", tostring(call) .. " gives " .. tostring(rule.errno))
   end

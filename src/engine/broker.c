@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "engine/address.h"
+#include "engine/connector.h"
 #include "engine/launch.h"
 #include "layers/descriptors.h"
 
@@ -26,6 +27,10 @@
 
 typedef struct seccomp_notif call;
 
+/* Of the one broker that a process has. Apart from it: most commands never touch these pages. */
+#define WAITING 192
+static call waiting[WAITING];
+
 /* ---- answers ---- */
 
 static void answer(int listener, uint64_t id, int code) {
@@ -33,22 +38,28 @@ static void answer(int listener, uint64_t id, int code) {
   ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
-/* The number of a process that has ended may be another's by now. */
-static bool is_valid(int listener, uint64_t id) {
+bool sbx_broker_is_valid(int listener, uint64_t id) {
   return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
 /* ---- the call's arguments, as this process has copied them ---- */
 
-static int read_address(const call *taken, char path[SBX_ADDRESS_PATH]) {
-  char bytes[SBX_ADDRESS_MAX];
-  size_t size = (size_t)taken->data.args[2];
-  if (taken->data.args[2] > sizeof bytes || size < sizeof(sa_family_t)) return EINVAL;
-  struct iovec local = {bytes, size}, remote = {NULL, size};
+struct copied {
+  char bytes[SBX_ADDRESS_ROOM];
+  size_t size;
+};
+
+/* Once: what is judged and what is connected to are the same bytes. The kernel takes the size for
+ * an int. */
+static int copy_address(const call *taken, struct copied *to) {
+  size_t size = (uint32_t)taken->data.args[2];
+  if (size > sizeof to->bytes || size < sizeof(sa_family_t)) return EINVAL;
+  struct iovec local = {to->bytes, size}, remote = {NULL, size};
   memcpy(&remote.iov_base, &taken->data.args[1], sizeof remote.iov_base);
   ssize_t got = process_vm_readv((pid_t)taken->pid, &local, 1, &remote, 1, 0);
   if (got < 0) return errno == EFAULT ? EFAULT : EACCES;
-  return (size_t)got == size ? sbx_address_path(bytes, size, path) : EFAULT;
+  to->size = size;
+  return (size_t)got == size ? 0 : EFAULT;
 }
 
 /* As the caller would find it: from its directory, by no way through /proc/PID. */
@@ -79,8 +90,7 @@ static bool is_listed(const sbx_plan *plan, int fd) {
   return false;
 }
 
-/* pidfd_open(2) takes the first thread's number alone. */
-static pid_t process_of(pid_t thread) {
+pid_t sbx_broker_process(pid_t thread) {
   char path[40], line[256];
   int pid = 0;
   snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
@@ -90,9 +100,8 @@ static pid_t process_of(pid_t thread) {
   return pid;
 }
 
-/* The command's own socket, shared: -1 and errno. */
-static int borrow_socket(pid_t thread, int number) {
-  pid_t pid = process_of(thread);
+int sbx_broker_borrow(pid_t thread, int number) {
+  pid_t pid = sbx_broker_process(thread);
   int pidfd = pid > 0 ? sbx_pidfd_open(pid) : -1;
   if (pidfd < 0) return -1;
   int fd = sbx_fd_high((int)syscall(SYS_pidfd_getfd, pidfd, number, 0));
@@ -109,9 +118,10 @@ static int connect_to(int socket, int target) {
   return connect(socket, (struct sockaddr *)&address, sizeof address) < 0 ? errno : 0;
 }
 
-static int make_call(const struct sbx_broker *broker, const call *taken) {
+static int call_by_path(const struct sbx_broker *broker, const call *taken,
+                        const struct copied *address) {
   char path[SBX_ADDRESS_PATH];
-  int code = read_address(taken, path);
+  int code = sbx_address_path(address->bytes, address->size, path);
   if (code) return code;
   int target = open_path((pid_t)taken->pid, path);
   if (target < 0) return errno == ENOENT || errno == ENOTDIR ? errno : EACCES;
@@ -119,9 +129,9 @@ static int make_call(const struct sbx_broker *broker, const call *taken) {
     sbx_fd_close(&target);
     return EACCES;
   }
-  int socket = borrow_socket((pid_t)taken->pid, (int)taken->data.args[0]);
+  int socket = sbx_broker_borrow((pid_t)taken->pid, (int)taken->data.args[0]);
   code = socket < 0 ? EBADF : 0;
-  if (!code && !is_valid(broker->listener, taken->id)) code = EINTR;
+  if (!code && !sbx_broker_is_valid(broker->listener, taken->id)) code = EINTR;
   if (!code) code = connect_to(socket, target);
   sbx_fd_close(&socket);
   sbx_fd_close(&target);
@@ -131,6 +141,7 @@ static int make_call(const struct sbx_broker *broker, const call *taken) {
 bool sbx_broker_lists(const struct sbx_broker *broker, pid_t caller, const void *address,
                       size_t size) {
   char path[SBX_ADDRESS_PATH];
+  if (sbx_connector_takes(address, size)) return sbx_connector_lists(broker, address, size);
   if (size > SBX_ADDRESS_MAX || sbx_address_path(address, size, path) != 0) return false;
   int target = open_path(caller, path);
   /* nothing is there: the call itself says so */
@@ -140,22 +151,61 @@ bool sbx_broker_lists(const struct sbx_broker *broker, pid_t caller, const void 
   return listed;
 }
 
+static int make_call(const struct sbx_broker *broker, const call *taken, int answers) {
+  struct copied address;
+  int code = copy_address(taken, &address);
+  if (code) return code;
+  if (sbx_connector_takes(address.bytes, address.size))
+    return sbx_connector_call(broker, taken, address.bytes, address.size, answers);
+  return call_by_path(broker, taken, &address);
+}
+
 /* ---- calls ---- */
 
-void sbx_broker_call(struct sbx_broker *broker, const call *taken) {
+static size_t free_worker(const struct sbx_broker *broker) {
   size_t i = 0;
   while (i < SBX_BROKER_WORKERS && broker->workers[i].pid) i++;
-  pid_t pid = i < SBX_BROKER_WORKERS ? fork() : -1;
+  return i;
+}
+
+static void start_worker(struct sbx_broker *broker, size_t i, const call *taken) {
+  int answers[2] = {-1, -1}; /* [1] is the worker's */
+  bool asks = broker->connecting.ask_ms > 0 && sbx_fd_messages(answers) == 0;
+  pid_t pid = fork();
   if (pid == 0) {
-    answer(broker->listener, taken->id, make_call(broker, taken));
+    answer(broker->listener, taken->id, make_call(broker, taken, answers[1]));
     _exit(0);
   }
+  sbx_fd_close(&answers[1]);
   if (pid < 0) {
+    sbx_fd_close(&answers[0]);
     answer(broker->listener, taken->id, EAGAIN);
     return;
   }
   broker->workers[i].pid = pid;
   broker->workers[i].call = taken->id;
+  broker->workers[i].answers = asks ? answers[0] : -1;
+}
+
+void sbx_broker_call(struct sbx_broker *broker, const call *taken) {
+  size_t i = free_worker(broker);
+  if (i < SBX_BROKER_WORKERS) {
+    start_worker(broker, i, taken);
+  } else if (broker->count < WAITING) {
+    waiting[(broker->first + broker->count++) % WAITING] = *taken;
+  } else {
+    answer(broker->listener, taken->id, EAGAIN);
+  }
+}
+
+/* Who waits may have been killed meanwhile: nothing is begun for it. */
+static void serve_waiting(struct sbx_broker *broker, size_t i) {
+  while (broker->count > 0 && broker->listener >= 0 && !broker->workers[i].pid) {
+    const call *next = &waiting[broker->first];
+    broker->first = (broker->first + 1) % WAITING;
+    broker->count--;
+    if (sbx_broker_is_valid(broker->listener, next->id)) start_worker(broker, i, next);
+  }
 }
 
 void sbx_broker_serve(struct sbx_broker *broker, short events) {
@@ -172,20 +222,39 @@ bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid) {
   for (size_t i = 0; i < SBX_BROKER_WORKERS; i++) {
     if (broker->workers[i].pid != pid) continue;
     broker->workers[i].pid = 0;
+    if (broker->workers[i].answers >= 0) sbx_fd_close(&broker->workers[i].answers);
     /* one that was killed has answered nothing */
     if (broker->listener >= 0) answer(broker->listener, broker->workers[i].call, EACCES);
+    serve_waiting(broker, i);
     return true;
   }
   return false;
 }
 
+void sbx_broker_answer(struct sbx_broker *broker, uint64_t id, bool yes) {
+  char word = yes;
+  for (size_t i = 0; i < SBX_BROKER_WORKERS; i++) {
+    if (!broker->workers[i].pid || broker->workers[i].call != id) continue;
+    if (broker->workers[i].answers >= 0)
+      send(broker->workers[i].answers, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+  }
+}
+
 /* ---- the listener ---- */
 
-int sbx_broker_open(struct sbx_broker *broker, int socket, const sbx_plan *plan) {
-  char byte, control[CMSG_SPACE(sizeof(int))];
+static void read_connecting(struct sbx_broker *broker) {
+  struct sbx_cursor cursor = sbx_plan_cursor(broker->plan);
+  const struct sbx_record_header *header;
+  while ((header = sbx_plan_next(&cursor)))
+    if (header->type == SBX_RECORD_CONNECTING)
+      memcpy(&broker->connecting, sbx_record_payload(header), sizeof broker->connecting);
+}
+
+int sbx_broker_open(struct sbx_broker *broker, int socket, int control, const sbx_plan *plan) {
+  char byte, rights[CMSG_SPACE(sizeof(int))];
   struct iovec iov = {&byte, 1};
   struct msghdr msg = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = rights, .msg_controllen = sizeof rights};
   ssize_t size = recvmsg(socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   struct cmsghdr *c = size == 1 ? CMSG_FIRSTHDR(&msg) : NULL;
   errno = EPROTO;
@@ -193,5 +262,7 @@ int sbx_broker_open(struct sbx_broker *broker, int socket, const sbx_plan *plan)
   memcpy(&broker->listener, CMSG_DATA(c), sizeof(int));
   broker->listener = sbx_fd_high(broker->listener);
   broker->plan = plan;
+  broker->control = control;
+  read_connecting(broker);
   return broker->listener < 0 ? -1 : 0;
 }

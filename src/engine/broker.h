@@ -1,8 +1,9 @@
-/* connect(2) on behalf of a command that may reach some sockets by path and no others. The filter
- * hands each call over; the supervisor copies its arguments, looks at what the path leads to, and
- * connects the command's own socket to exactly that. "Continue" is never the answer: a second
- * thread could change what was looked at (security.md 18). The server sees the pid of the worker
- * that did it, not the command's (unix(7), SO_PEERCRED). */
+/* connect(2) on behalf of a command that may reach some sockets by path, or some addresses (see
+ * connector.h), and no others. The filter hands each call over; the supervisor copies its
+ * arguments, looks at what the path leads to, and connects the command's own socket to exactly
+ * that. "Continue" is never the answer: a second thread could change what was looked at
+ * (security.md 18). The server sees the pid of the worker that did it, not the command's (unix(7),
+ * SO_PEERCRED). */
 #ifndef SBX_BROKER_H
 #define SBX_BROKER_H
 
@@ -12,20 +13,25 @@
 
 #include "engine/plan.h"
 
-/* A connect waits while the server's backlog is full: each is made by a process of its own. */
-#define SBX_BROKER_WORKERS 16
+/* A connect waits while the server's backlog is full, or for a far address: each is made by a
+ * process of its own. What comes when all of them wait is kept for the first that is free. */
+#define SBX_BROKER_WORKERS 64
 
 struct sbx_broker {
   int listener; /* -1: none */
+  int control;  /* to the host */
   const sbx_plan *plan;
+  struct sbx_connecting_record connecting;
   struct {
-    pid_t pid; /* 0: free */
+    pid_t pid;   /* 0: free */
+    int answers; /* where it waits for the host's; -1: it can't ask */
     uint64_t call;
   } workers[SBX_BROKER_WORKERS];
+  size_t first, count; /* of those that wait, in a ring */
 };
 
-/* Takes the listener; pair's other end is closed. 0, or -1 and errno. */
-int sbx_broker_open(struct sbx_broker *broker, int socket, const sbx_plan *plan);
+/* Takes the listener; pair's other end is closed. control: to the host. 0, or -1 and errno. */
+int sbx_broker_open(struct sbx_broker *broker, int socket, int control, const sbx_plan *plan);
 /* After poll(2) said so. */
 void sbx_broker_serve(struct sbx_broker *broker, short events);
 /* Makes one call that was taken. */
@@ -35,5 +41,16 @@ bool sbx_broker_lists(const struct sbx_broker *broker, pid_t caller, const void 
                       size_t size);
 /* Whether a child that was reaped is a worker. */
 bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid);
+/* The host has decided on a question. */
+void sbx_broker_answer(struct sbx_broker *broker, uint64_t id, bool yes);
+
+/* ---- for who makes a call, in a worker ---- */
+
+/* The number of a process that has ended may be another's by now. */
+bool sbx_broker_is_valid(int listener, uint64_t id);
+/* pidfd_open(2) takes the first thread's number alone. */
+pid_t sbx_broker_process(pid_t thread);
+/* The caller's own socket, shared: -1 and errno. */
+int sbx_broker_borrow(pid_t thread, int number);
 
 #endif

@@ -2,14 +2,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "engine/confinement.h"
 #include "engine/error.h"
+#include "engine/resolver.h"
 #include "engine/start.h"
 #include "engine/warm.h"
 #include "layers/descriptors.h"
@@ -96,8 +99,8 @@ static int start_spawner(sbx_engine *engine, struct sbx_error *err) {
   return 0;
 }
 
-/* The program that runs one command has one thread, and is its own helper. */
-static pid_t fork_keeper(int socket, int lease, const char *journal) {
+/* The program that runs one command has one thread, and is its own helper. In the child, 0. */
+static pid_t fork_own(int socket, int lease) {
   int keep[] = {socket, lease, 0, 1, 2}, null = open("/dev/null", O_RDWR | O_CLOEXEC);
   if (null < 0) return -1; /* it must not hold the caller's output open */
   pid_t pid = fork();
@@ -108,7 +111,19 @@ static pid_t fork_keeper(int socket, int lease, const char *journal) {
   setsid();
   for (int fd = 0; fd < 3; fd++) sbx_fd_place(null, fd);
   if (chdir("/") < 0 || sbx_fd_keep_only(keep, sizeof keep / sizeof keep[0]) < 0) _exit(125);
-  _exit(sbx_keeper_main(socket, lease, journal));
+  return 0;
+}
+
+static pid_t fork_keeper(int socket, int lease, const char *journal) {
+  pid_t pid = fork_own(socket, lease);
+  if (pid == 0) _exit(sbx_keeper_main(socket, lease, journal));
+  return pid;
+}
+
+static pid_t fork_resolver(int socket) {
+  pid_t pid = fork_own(socket, -1);
+  if (pid == 0) _exit(sbx_resolver_main(socket));
+  return pid;
 }
 
 static int start_keeper(void *context, const char *journal) {
@@ -282,6 +297,31 @@ int sbx_engine_hold(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_h
   if (engine->helper && ready(engine, err) < 0) return -1;
   if (make_lease(engine) < 0) return sbx_fail(err, SBX_ERROR_SANDBOX, "placeholders", errno, NULL);
   return sbx_placeholders_make(engine->placeholders, sandbox, hold, start_keeper, engine, err);
+}
+
+static pid_t start_resolver(sbx_engine *engine, int socket) {
+  char *argv[] = {(char[]){"sbx-exec"}, (char[]){"--resolver"}, NULL};
+  if (!engine->helper) return fork_resolver(socket);
+  if (make_lease(engine) < 0) return -1;
+  return sbx_start_helper(engine->helper, argv, socket, engine->lease_kept);
+}
+
+sbx_plan *sbx_engine_resolve(sbx_engine *engine, const sbx_sandbox *sandbox, const sbx_plan *base,
+                             int64_t until_ns, struct sbx_error *err) {
+  int pair[2] = {-1, -1};
+  sbx_plan *plan = NULL;
+  pid_t pid = sbx_fd_messages(pair) < 0 ? -1 : start_resolver(engine, pair[1]);
+  sbx_fd_close(&pair[1]); /* its end is seen */
+  if (pid < 0)
+    spawner_failed(err, errno, engine->helper);
+  else
+    plan = sbx_resolver_ask(pair[0], sandbox->names, base, until_ns, err);
+  sbx_fd_close(&pair[0]);
+  if (pid > 0 && !engine->helper) { /* else it is nobody's child */
+    kill(pid, SIGKILL);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+  }
+  return plan;
 }
 
 bool sbx_engine_placeholder(const sbx_engine *engine, const char *path, uint64_t dev,

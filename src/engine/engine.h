@@ -33,6 +33,11 @@ void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers, con
 int sbx_engine_hold(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_hold *hold,
                     struct sbx_error *err);
 
+/* What is made inside for one job, once the sandbox's names are resolved: base and more; NULL and
+ * err. */
+sbx_plan *sbx_engine_resolve(sbx_engine *engine, const sbx_sandbox *sandbox, const sbx_plan *base,
+                             int64_t until_ns, struct sbx_error *err);
+
 /* The spawner process (sbx-exec --spawner): serves the socket on descriptor 3 until its end. */
 int sbx_spawner_main(void);
 

@@ -1,6 +1,7 @@
 /* main() of the program under its helper name: applies a sandbox and stands by as the parent of
  * its supervisor, so that the end of this process, whatever it is, ends the tree. */
 #include "engine/helper.h"
+#include "engine/resolver.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -130,6 +131,7 @@ int sbx_helper_main(int argc, char **argv) {
   if (argc == 2 && strcmp(argv[1], "--spawner") == 0) return sbx_spawner_main();
   if (argc == 2 && strcmp(argv[1], "--noop") == 0) return 0;
   if (argc == 3 && strcmp(argv[1], "--keeper") == 0) return sbx_keeper_main(3, 4, argv[2]);
+  if (argc == 2 && strcmp(argv[1], "--resolver") == 0) return sbx_resolver_main(3);
   long size = sbx_helper_join(argc, argv, &bytes, &next);
   if (size < 0) {
     free(bytes);

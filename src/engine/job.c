@@ -67,6 +67,16 @@ static void tree_ended(struct sbx_job *job) {
   sbx_output_last(job);
 }
 
+/* One past the room was asked by nobody who still waits for the first. */
+static void take_question(struct sbx_job *job, struct sbx_question *asked) {
+  if (!job->questions) job->questions = calloc(SBX_QUESTIONS, sizeof *job->questions);
+  if (!job->questions || job->question_count == SBX_QUESTIONS) return;
+  asked->address[sizeof asked->address - 1] = asked->program[sizeof asked->program - 1] = 0;
+  asked->host[sizeof asked->host - 1] = 0;
+  size_t at = (job->first_question + job->question_count++) % SBX_QUESTIONS;
+  job->questions[at] = *asked;
+}
+
 static void read_reports(struct sbx_job *job) {
   struct sbx_report report;
   int rc;
@@ -81,6 +91,8 @@ static void read_reports(struct sbx_job *job) {
       job->exited = true;
       job->exited_ns = sbx_now();
       job->end = report;
+    } else if (report.type == SBX_REPORT_QUESTION) {
+      take_question(job, &report.question);
     } else if (report.type == SBX_REPORT_DONE) {
       job->done = true;
       job->end = report;
@@ -96,10 +108,14 @@ static void kill_supervisor(struct sbx_job *job) {
 
 /* A supervisor that takes no orders any more (it was stopped, and its queue is full) is ended where
  * its end is what the order asks for. */
+static bool send_order(const struct sbx_job *job, const struct sbx_order *order) {
+  if (job->control < 0 || job->owner != getpid()) return true;
+  return send(job->control, order, sizeof *order, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
 static void order(struct sbx_job *job, enum sbx_order_type type, int sig, int64_t grace_ms) {
   struct sbx_order order = {.type = type, .signal = sig, .grace_ms = grace_ms};
-  if (job->control < 0 || job->owner != getpid()) return;
-  if (send(job->control, &order, sizeof order, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return;
+  if (send_order(job, &order)) return;
   if (errno == EAGAIN && (type == SBX_ORDER_KILL || type == SBX_ORDER_FINISH)) kill_supervisor(job);
 }
 
@@ -228,6 +244,8 @@ static void fill_result(struct sbx_job *job) {
 }
 
 static void close_all(struct sbx_job *job) {
+  sbx_plan_free(job->named);
+  job->named = NULL;
   sbx_placeholders_drop(&job->hold);
   sbx_fd_close(&job->control);
   sbx_fd_close(&job->epoll);
@@ -331,7 +349,7 @@ enum sbx_event sbx_job_step(sbx_job *job, enum sbx_stream *stream, const char **
 
 static bool has_event(const struct sbx_job *job) {
   return job->ended || job->out[0].ready || job->out[1].ready || job->out[0].ended ||
-         job->out[1].ended || sbx_seen_waits(&job->seen);
+         job->out[1].ended || job->question_count > 0 || sbx_seen_waits(&job->seen);
 }
 
 bool sbx_job_seen(const sbx_job *job, size_t number, struct sbx_seen *seen) {
@@ -352,7 +370,7 @@ static int pump(struct sbx_job *job, int64_t ms) {
   size_t size;
   int64_t until = sbx_deadline(sbx_now(), ms);
   for (;;) {
-    if (job->live && has_event(job)) return job->ended;
+    if (job->question_count > 0 || (job->live && has_event(job))) return job->ended;
     while (next_event(job, &stream, &text, &size) != SBX_EVENT_NONE) continue;
     if (job->ended) return 1;
     int rc = look(job, sbx_earlier(until, sbx_job_due(job)));
@@ -369,6 +387,21 @@ int sbx_job_pump(sbx_job *job, int64_t ms) {
 
 int64_t sbx_job_timeout(const sbx_job *job) {
   return left_ms(sbx_job_due(job));
+}
+
+/* ---- questions ---- */
+
+bool sbx_job_question(sbx_job *job, struct sbx_question *question) {
+  if (job->question_count == 0) return false;
+  *question = job->questions[job->first_question];
+  job->first_question = (job->first_question + 1) % SBX_QUESTIONS;
+  job->question_count--;
+  return true;
+}
+
+void sbx_job_answer(sbx_job *job, uint64_t id, bool yes) {
+  struct sbx_order order = {.type = SBX_ORDER_ANSWER, .signal = yes, .id = id};
+  if (!job->ended) send_order(job, &order);
 }
 
 /* ---- input and signals ---- */
@@ -415,7 +448,10 @@ static void end_now(struct sbx_job *job) {
   int64_t until = sbx_deadline(sbx_now(), SBX_OVERDUE_MS);
   job->live = false;
   sbx_job_kill(job, 0);
-  while (!job->ended && sbx_now() < until) sbx_job_pump(job, left_ms(until));
+  while (!job->ended && sbx_now() < until) {
+    job->question_count = 0; /* nobody decides any more */
+    sbx_job_pump(job, left_ms(until));
+  }
   if (!job->ended) kill_supervisor(job);
 }
 
@@ -426,6 +462,7 @@ void sbx_job_free(sbx_job *job) {
   for (int i = 0; i < 2; i++) sbx_capture_free(&job->out[i].capture);
   sbx_capture_free(&job->both);
   sbx_seen_free(&job->seen);
+  free(job->questions);
   free(job->aside);
   free(job);
 }

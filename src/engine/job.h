@@ -22,6 +22,9 @@ struct sbx_stream_state {
   struct sbx_capture capture;
 };
 
+/* Each is asked by a process of its own, which waits: no more of them can be. */
+#define SBX_QUESTIONS 64
+
 struct sbx_job {
   int control, pidfd;
   int epoll, timer; /* -1 until an event loop asks */
@@ -50,6 +53,9 @@ struct sbx_job {
   struct sbx_seen_list seen;
   struct sbx_hold hold; /* placeholders, until the tree is gone */
   struct sbx_result result;
+  struct sbx_question *questions; /* a ring; NULL until there is one */
+  size_t first_question, question_count;
+  sbx_plan *named; /* what is made inside, with the addresses that names have; NULL: no names */
 };
 
 /* Reads one report: 1, 0 when none waits, -1 when the supervisor is gone. A pidfd that came along

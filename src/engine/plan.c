@@ -1,6 +1,8 @@
 #include "engine/plan.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -154,6 +156,36 @@ int sbx_plan_group_read(sbx_plan *plan, enum sbx_reading reading, uint32_t divid
   return append(plan, SBX_RECORD_GROUP_READ, &record, sizeof record, NULL, 0, text);
 }
 
+int sbx_plan_peer(sbx_plan *plan, const struct sbx_connect_record *peer, const char *name) {
+  return append(plan, SBX_RECORD_CONNECT, peer, sizeof *peer, NULL, 0, name);
+}
+
+static bool is_peer_sane(const struct sbx_connect_record *peer) {
+  uint32_t bits = peer->family == AF_INET ? 32 : 128;
+  return (peer->family == AF_INET || peer->family == AF_INET6) && peer->prefix <= bits &&
+         peer->port > 0 && peer->port <= UINT16_MAX;
+}
+
+int sbx_plan_connect(sbx_plan *plan, const char *address, unsigned prefix, unsigned port) {
+  struct sbx_connect_record peer = {.family = AF_INET, .prefix = prefix, .port = port};
+  if (inet_pton(AF_INET, address, peer.address) != 1) peer.family = AF_INET6;
+  bool known = peer.family == AF_INET || inet_pton(AF_INET6, address, peer.address) == 1;
+  errno = EINVAL;
+  return known && is_peer_sane(&peer) ? sbx_plan_peer(plan, &peer, "") : -1;
+}
+
+int sbx_plan_resolve(sbx_plan *plan, const char *name, unsigned port) {
+  struct sbx_resolve_record record = {.port = port};
+  errno = EINVAL;
+  if (!*name || port == 0 || port > UINT16_MAX) return -1;
+  return append(plan, SBX_RECORD_RESOLVE, &record, sizeof record, NULL, 0, name);
+}
+
+int sbx_plan_connecting(sbx_plan *plan, unsigned wait_ms, unsigned ask_ms) {
+  struct sbx_connecting_record record = {.wait_ms = wait_ms, .ask_ms = ask_ms};
+  return append(plan, SBX_RECORD_CONNECTING, &record, sizeof record, NULL, 0, NULL);
+}
+
 void *sbx_plan_copy(sbx_plan *plan, const struct sbx_record_header *header) {
   size_t at = plan->size;
   if (append(plan, header->type, sbx_record_payload(header), header->size, NULL, 0, NULL) < 0)
@@ -232,7 +264,7 @@ static bool is_text(const struct sbx_record_header *header, size_t fixed) {
 /* Two strings: the first ends right before `path`, the second with the record. */
 static bool is_mount(const struct sbx_record_header *header) {
   const struct sbx_mount_record *record = sbx_record_payload(header);
-  if (header->size <= sizeof *record || record->op > SBX_MOUNT_FILE) return false;
+  if (header->size <= sizeof *record || record->op > SBX_MOUNT_NAMES) return false;
   if (record->flags & ~KNOWN_MOUNT_FLAGS) return false;
   const char *texts = (const char *)(record + 1);
   size_t size = header->size - sizeof *record;
@@ -250,6 +282,17 @@ static bool is_refusal(const struct sbx_record_header *header) {
 static bool is_reading(const struct sbx_record_header *header) {
   const struct sbx_reading_record *record = sbx_record_payload(header);
   return is_text(header, sizeof *record) && record->reading < SBX_READINGS && record->divided > 0;
+}
+
+static bool is_peer(const struct sbx_record_header *header) {
+  const struct sbx_connect_record *record = sbx_record_payload(header);
+  return is_text(header, sizeof *record) && is_peer_sane(record);
+}
+
+static bool is_name(const struct sbx_record_header *header) {
+  const struct sbx_resolve_record *record = sbx_record_payload(header);
+  return is_text(header, sizeof *record) && *sbx_record_string(header, sizeof *record) &&
+         record->port > 0 && record->port <= UINT16_MAX;
 }
 
 /* A bit that this version doesn't know would be a layer that is not applied. */
@@ -277,6 +320,9 @@ static bool is_valid(const struct sbx_record_header *header) {
   case SBX_RECORD_GROUP_READ: return is_reading(header);
   case SBX_RECORD_BOUNDS: return header->size == sizeof(struct sbx_bounds);
   case SBX_RECORD_PLACE: return is_text(header, sizeof(struct sbx_place_record));
+  case SBX_RECORD_CONNECT: return is_peer(header);
+  case SBX_RECORD_RESOLVE: return is_name(header);
+  case SBX_RECORD_CONNECTING: return header->size == sizeof(struct sbx_connecting_record);
   case SBX_RECORD_WATCH:
   case SBX_RECORD_REFUSE: return is_refusal(header);
   default: return false;

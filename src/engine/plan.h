@@ -23,6 +23,9 @@ enum sbx_record {
   SBX_RECORD_GROUP_READ,     /* struct sbx_reading_record, string */
   SBX_RECORD_WATCH,          /* as SBX_RECORD_REFUSE; the supervisor answers */
   SBX_RECORD_PLACE,          /* struct sbx_place_record, string */
+  SBX_RECORD_CONNECT,        /* struct sbx_connect_record, string (its name, may be empty) */
+  SBX_RECORD_RESOLVE,        /* struct sbx_resolve_record, string */
+  SBX_RECORD_CONNECTING,     /* struct sbx_connecting_record */
 };
 
 struct sbx_record_header {
@@ -61,6 +64,20 @@ struct sbx_socket_record {
   uint64_t dev, ino;
 };
 
+/* address: in network order; of IPv4 the first four bytes. */
+struct sbx_connect_record {
+  uint8_t address[16];
+  uint32_t family, prefix, port, reserved;
+};
+
+struct sbx_resolve_record {
+  uint32_t port, reserved;
+};
+
+struct sbx_connecting_record {
+  uint32_t wait_ms, ask_ms;
+};
+
 struct sbx_reading_record {
   uint32_t reading, divided;
 };
@@ -87,6 +104,8 @@ const void *sbx_record_payload(const struct sbx_record_header *header);
 const char *sbx_record_string(const struct sbx_record_header *header, size_t fixed);
 const char *sbx_mount_path(const struct sbx_record_header *header);
 const char *sbx_mount_other(const struct sbx_record_header *header);
+/* Appends an address with the name that it was resolved from. */
+int sbx_plan_peer(sbx_plan *plan, const struct sbx_connect_record *peer, const char *name);
 /* Appends a copy of a record: its payload, until the next is appended, or NULL and errno. */
 void *sbx_plan_copy(sbx_plan *plan, const struct sbx_record_header *header);
 

@@ -162,6 +162,7 @@ static bool has_mounts(const sbx_plan *plan) {
 /* NULL where the order of the plan could not be kept. */
 static sbx_plan *part_of(const sbx_sandbox *sandbox, const struct sbx_mount_record *mount) {
   if (mount->flags & SBX_MOUNT_PLACEHOLDER) return sandbox->placeholders;
+  if (mount->op == SBX_MOUNT_NAMES) return sandbox->names;
   if (!(mount->flags & SBX_MOUNT_AHEAD)) return sandbox->inside;
   return has_mounts(sandbox->inside) ? NULL : sandbox->ahead;
 }
@@ -270,7 +271,11 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
   case SBX_RECORD_MOUNT: return add_mount(sandbox, record, err);
   case SBX_RECORD_SOCKET: return add_socket(sandbox, record, err);
   case SBX_RECORD_JOURNAL: return add_journal(sandbox, record, err);
+  case SBX_RECORD_RESOLVE:
+    return sbx_plan_copy(sandbox->names, record) ? 0 : fail(err, "resolve", errno, NULL);
   case SBX_RECORD_REFUSE: return add_refusal(sandbox, record, err);
+  case SBX_RECORD_CONNECT:
+  case SBX_RECORD_CONNECTING:
   case SBX_RECORD_PLACE:
   case SBX_RECORD_BOUNDS:
   case SBX_RECORD_GROUP:
@@ -282,7 +287,7 @@ static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *re
 
 static bool needs_mounts(const sbx_sandbox *sandbox) {
   return has_records(sandbox->ahead) || has_mounts(sandbox->inside) ||
-         has_records(sandbox->placeholders);
+         has_records(sandbox->placeholders) || has_mounts(sandbox->names);
 }
 
 /* Combinations that would be weaker than they look. */
@@ -323,7 +328,8 @@ sbx_sandbox *sbx_sandbox_new_like(const sbx_plan *plan, const sbx_sandbox *like,
   sandbox->ahead = sbx_plan_new();
   sandbox->inside = sbx_plan_new();
   sandbox->placeholders = sbx_plan_new();
-  bool all = sandbox->ahead && sandbox->inside && sandbox->placeholders;
+  sandbox->names = sbx_plan_new();
+  bool all = sandbox->ahead && sandbox->inside && sandbox->placeholders && sandbox->names;
   int rc = all ? 0 : fail(err, "plan", ENOMEM, NULL);
   if (rc == 0) set_flags(sandbox, plan);
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
@@ -348,6 +354,7 @@ void sbx_sandbox_free(sbx_sandbox *sandbox) {
   sbx_plan_free(sandbox->ahead);
   sbx_plan_free(sandbox->inside);
   sbx_plan_free(sandbox->placeholders);
+  sbx_plan_free(sandbox->names);
   sbx_fd_close(&sandbox->ruleset);
   free(sandbox);
 }

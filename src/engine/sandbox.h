@@ -31,7 +31,8 @@ struct sbx_sandbox {
   /* What the supervisor makes inside, with the identity of each path: first what many policies
    * share. What rests on placeholders is apart: theirs is known once a job has made them. */
   sbx_plan *ahead, *inside, *placeholders;
-  char *journals; /* of placeholders, in order, each with a NUL byte behind it; or NULL */
+  sbx_plan *names; /* to be resolved for each job; and by whom the addresses are then told */
+  char *journals;  /* of placeholders, in order, each with a NUL byte behind it; or NULL */
   size_t journals_size;
   struct sbx_program refusing;
   struct sbx_telling telling;

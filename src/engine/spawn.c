@@ -189,7 +189,17 @@ static void send_go(struct sbx_job *job) {
 }
 
 static const sbx_plan *inside_of(const struct sbx_job *job, const sbx_sandbox *sandbox) {
+  if (job->named) return job->named;
   return job->hold.inside ? job->hold.inside : sandbox->inside;
+}
+
+static int resolve_names(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_job *job,
+                         const struct sbx_request *request, struct sbx_error *err) {
+  struct sbx_cursor cursor = sbx_plan_cursor(sandbox->names);
+  int64_t until = sbx_deadline(job->sent_ns, request->setup_timeout_ms);
+  if (!sbx_plan_next(&cursor)) return 0;
+  job->named = sbx_engine_resolve(engine, sandbox, inside_of(job, sandbox), until, err);
+  return job->named ? 0 : -1;
 }
 
 static int send_request(sbx_engine *engine, const sbx_sandbox *sandbox,
@@ -234,6 +244,7 @@ static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct
     sbx_fail(err, SBX_ERROR_SPAWN, "descriptors", errno, NULL);
   else
     rc = sbx_engine_hold(engine, sandbox, &job->hold, err);
+  if (rc == 0) rc = resolve_names(engine, sandbox, job, request, err);
   if (rc == 0) {
     sbx_layers_measure(&layers, inside_of(job, sandbox));
     rc = send_request(engine, sandbox, &layers, job, &ends, request, &taker, err);

@@ -200,7 +200,9 @@ static int open_sight(struct supervisor *s) {
 /* Without it the command's calls would wait for ever. */
 static void take_listener(struct supervisor *s, int pair[2]) {
   if (!listens(s)) return;
-  if (sbx_broker_open(&s->broker, pair[0], s->launch->inside) == 0 && open_sight(s) == 0) return;
+  if (sbx_broker_open(&s->broker, pair[0], s->launch->control, s->launch->inside) == 0 &&
+      open_sight(s) == 0)
+    return;
   int code = errno;
   kill_tree(s);
   fail(s, "supervisor", code, true); /* the command may have run by now */
@@ -348,6 +350,7 @@ static void obey(struct supervisor *s, const struct sbx_order *order) {
   case SBX_ORDER_SIGNAL_GROUP:
     if (!s->ended) kill(-s->command, order->signal);
     break;
+  case SBX_ORDER_ANSWER: sbx_broker_answer(&s->broker, order->id, order->signal == 1); break;
   default: break;
   }
 }

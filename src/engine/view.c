@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -175,6 +176,60 @@ static int devpts(int target, uint32_t mode) {
   return sbx_mount_devpts(target);
 }
 
+/* ---- names ---- */
+
+static int copy_bytes(int from, int to) {
+  char bytes[4096];
+  ssize_t got;
+  while ((got = read(from, bytes, sizeof bytes)) > 0)
+    if (write(to, bytes, (size_t)got) != got) return -1;
+  return got < 0 ? -1 : 0;
+}
+
+/* The lines, then what the file has: of two lines for a name the first is taken. */
+static int write_names(const struct entry *entry, int from, int parent, const char *name) {
+  int to = openat(parent, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0444);
+  size_t size = strlen(entry->other);
+  if (to < 0) return -1;
+  int rc = write(to, entry->other, size) == (ssize_t)size ? copy_bytes(from, to) : -1;
+  close(to);
+  return rc;
+}
+
+/* In a file system that stands over the file's directory for a moment: a copy of the one file is
+ * what is kept of it. */
+static int make_names(struct entry *entry, int from, int parent, const char *name) {
+  int file = -1, rc = write_names(entry, from, parent, name);
+  if (rc == 0) file = openat(parent, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (file >= 0) entry->clone = sbx_mount_clone(file);
+  sbx_fd_close(&file);
+  return entry->clone < 0 ? -1 : sbx_mount_limit(entry->clone, false);
+}
+
+static int place_names(struct entry *entry) {
+  const char *name = "";
+  char reading[40];
+  int target = open_target(entry), under = open_parent(entry->path, &name), from = -1, over = -1;
+  snprintf(reading, sizeof reading, "/proc/self/fd/%d", target);
+  if (target >= 0 && under >= 0) from = open(reading, O_RDONLY | O_CLOEXEC);
+  int rc = from >= 0 ? sbx_mount_tmpfs(under, 0755) : -1;
+  char *parent = rc == 0 ? sbx_path_parent(entry->path) : NULL;
+  if (parent) over = sbx_path_open(parent);
+  free(parent);
+  if (over >= 0) {
+    rc = make_names(entry, from, over, name);
+    if (sbx_mount_detach(over) < 0) rc = -1;
+  }
+  if (rc == 0) rc = over >= 0 ? sbx_mount_attach(entry->clone, target) : -1;
+  sbx_fd_close(&over);
+  sbx_fd_close(&from);
+  sbx_fd_close(&under);
+  sbx_fd_close(&target);
+  return rc;
+}
+
+/* ---- each ---- */
+
 static int apply(struct making *making, struct entry *entry) {
   switch (entry->record->op) {
   case SBX_MOUNT_SEAL: return seal(making->view, entry);
@@ -184,6 +239,7 @@ static int apply(struct making *making, struct entry *entry) {
     return entry->clone >= 0 ? attach(entry->clone, entry) : hide_directory(making, entry);
   case SBX_MOUNT_TMPFS: return mount_over(entry, sbx_mount_tmpfs);
   case SBX_MOUNT_DEVPTS: return mount_over(entry, devpts);
+  case SBX_MOUNT_NAMES: return place_names(entry);
   case SBX_MOUNT_DEVICE: return make(entry) < 0 ? -1 : attach(entry->clone, entry);
   default: return make(entry);
   }

@@ -37,7 +37,8 @@ enum sbx_report_type {
   SBX_REPORT_STARTED,
   SBX_REPORT_EXITED,
   SBX_REPORT_DONE,
-  SBX_REPORT_SEEN /* behind it, in the same message: struct sbx_wire_seen, one after another */
+  SBX_REPORT_QUESTION, /* by a worker: may an address be connected to? */
+  SBX_REPORT_SEEN      /* behind it, in the same message: struct sbx_wire_seen, one after another */
 };
 
 enum sbx_reason {
@@ -59,6 +60,7 @@ struct sbx_report {
   struct sbx_usage usage;
   char step[32];
   char detail[224]; /* failed, protect: the path */
+  struct sbx_question question;
 };
 
 /* What the watch has seen, in a form that any further one of the same number takes the place of.
@@ -81,12 +83,14 @@ enum sbx_order_type {
   SBX_ORDER_SIGNAL,
   SBX_ORDER_SIGNAL_GROUP,
   SBX_ORDER_FINISH,
+  SBX_ORDER_ANSWER, /* signal: 1 for yes */
 };
 
 struct sbx_order {
   uint32_t type;
   int32_t signal;
   int64_t grace_ms;
+  uint64_t id; /* of the question */
 };
 
 #endif

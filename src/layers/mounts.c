@@ -124,6 +124,12 @@ int sbx_mount_attach(int clone, int target) {
   return (int)syscall(SYS_move_mount, clone, "", target, "", FROM_FD | TO_FD);
 }
 
+int sbx_mount_detach(int at) {
+  char path[40];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", at);
+  return umount2(path, MNT_DETACH);
+}
+
 int sbx_mount_seal(const char *path, bool recursive) {
   return change(AT_FDCWD, path, recursive ? WHOLE_TREE : 0, ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV,
                 0);

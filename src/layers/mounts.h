@@ -34,6 +34,8 @@ int sbx_mount_bar(int clone);
 int sbx_mount_tame(int clone);
 /* On top of an open path. */
 int sbx_mount_attach(int clone, int target);
+/* Takes away what is mounted at an open path. */
+int sbx_mount_detach(int at);
 /* A mount, and those below, read-only, nosuid and nodev. */
 int sbx_mount_seal(const char *path, bool recursive);
 /* New file systems over an open path; nosuid, nodev. */

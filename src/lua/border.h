@@ -28,6 +28,9 @@ sbx_plan *sbx_lua_plan(lua_State *L, int index);
 void sbx_lua_bounds(lua_State *L, int index, sbx_plan *plan);
 int sbx_lua_group_directory(lua_State *L);
 
+/* network.c: reads the addresses of an engine plan into it */
+void sbx_lua_network(lua_State *L, int index, sbx_plan *plan);
+
 /* request.c: fills a request from a table; pushes values that must stay on the stack as long as
  * the request is used; throws on misuse; -1 and err for a descriptor that can't be given */
 int sbx_lua_request(lua_State *L, int index, struct sbx_request *request, struct sbx_error *err);

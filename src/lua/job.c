@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <sys/socket.h>
 
 #include "lua/border.h"
 
@@ -224,6 +225,32 @@ static int job_pid(lua_State *L) {
   return 1;
 }
 
+/* ---- questions ---- */
+
+/* job:question() -> {id, address, port, family, pid, program[, host]}, or nil */
+static int job_question(lua_State *L) {
+  struct sbx_question asked;
+  if (!sbx_job_question(check_job(L), &asked)) {
+    lua_pushnil(L);
+    return 1;
+  }
+  lua_createtable(L, 0, 7);
+  set_integer(L, "id", (int64_t)asked.id);
+  set_integer(L, "port", asked.port);
+  set_integer(L, "pid", asked.pid);
+  set_text(L, "address", asked.address);
+  set_text(L, "program", asked.program);
+  set_text(L, "family", asked.family == AF_INET ? "inet" : "inet6");
+  if (*asked.host) set_text(L, "host", asked.host);
+  return 1;
+}
+
+/* job:answer(id, yes) */
+static int job_answer(lua_State *L) {
+  sbx_job_answer(check_job(L), (uint64_t)luaL_checkinteger(L, 2), lua_toboolean(L, 3));
+  return 0;
+}
+
 /* ---- input, signals, end ---- */
 
 /* job:write(text) -> true, or nil and an error (EPIPE: nobody reads) */
@@ -267,14 +294,13 @@ static int job_close(lua_State *L) {
 }
 
 void sbx_lua_open_job(lua_State *L) {
-  static const luaL_Reg methods[] = {{"result", job_result}, {"step", job_step},
-                                     {"pump", job_pump},     {"poll", job_poll},
-                                     {"pollfd", job_pollfd}, {"timeout", job_timeout},
-                                     {"live", job_live},     {"pid", job_pid},
-                                     {"write", job_write},   {"kill", job_kill},
-                                     {"signal", job_signal}, {"close_stdin", job_close_stdin},
-                                     {"close", job_close},   {"__gc", job_close},
-                                     {"__close", job_close}, {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"result", job_result},     {"step", job_step},     {"pump", job_pump},
+      {"poll", job_poll},         {"pollfd", job_pollfd}, {"timeout", job_timeout},
+      {"live", job_live},         {"pid", job_pid},       {"write", job_write},
+      {"kill", job_kill},         {"signal", job_signal}, {"close_stdin", job_close_stdin},
+      {"question", job_question}, {"answer", job_answer}, {"close", job_close},
+      {"__gc", job_close},        {"__close", job_close}, {NULL, NULL}};
   luaL_newmetatable(L, JOB);
   luaL_setfuncs(L, methods, 0);
   lua_pushvalue(L, -1);

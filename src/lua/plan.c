@@ -215,7 +215,7 @@ static enum sbx_mount mount_op(lua_State *L, int entry) {
       [SBX_MOUNT_HIDE] = "hide",       [SBX_MOUNT_TMPFS] = "tmpfs",
       [SBX_MOUNT_DEVPTS] = "devpts",   [SBX_MOUNT_DEVICE] = "device",
       [SBX_MOUNT_SYMLINK] = "symlink", [SBX_MOUNT_DIRECTORY] = "directory",
-      [SBX_MOUNT_FILE] = "file"};
+      [SBX_MOUNT_FILE] = "file",       [SBX_MOUNT_NAMES] = "names"};
   const char *name = field_text(L, entry, "op");
   for (int i = 0; name && i < (int)(sizeof names / sizeof *names); i++)
     if (strcmp(names[i], name) == 0) return (enum sbx_mount)i;
@@ -400,9 +400,9 @@ static void read_filters(lua_State *L, int index, sbx_plan *plan) {
 /* A field that this version of the engine doesn't know would be a layer that is not applied. */
 static void check_fields(lua_State *L, int index) {
   static const char *const known[] = {
-      "kill",         "namespaces",   "id_map",  "proc",    "loopback", "cgroup",
-      "capabilities", "no_new_privs", "keyring", "rlimits", "landlock", "seccomp",
-      "mounts",       "journals",     "sockets", "bounds",  "groups",   "watch"};
+      "kill",         "namespaces", "id_map",  "proc",     "loopback", "cgroup",     "capabilities",
+      "no_new_privs", "keyring",    "rlimits", "landlock", "seccomp",  "mounts",     "journals",
+      "sockets",      "bounds",     "groups",  "connect",  "resolve",  "connecting", "watch"};
   lua_pushnil(L);
   while (lua_next(L, index)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
@@ -429,6 +429,7 @@ sbx_plan *sbx_lua_plan(lua_State *L, int index) {
   sbx_lua_bounds(L, index, plan);
   read_paths(L, index, "journals", plan, sbx_plan_journal);
   read_paths(L, index, "sockets", plan, sbx_plan_socket);
+  sbx_lua_network(L, index, plan);
   read_filters(L, index, plan);
   return plan;
 }

@@ -2,6 +2,8 @@
  * the builders make of the same values is the same plan. */
 #include "fuzz.h"
 
+#include <sys/socket.h>
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t room, unsigned seed) {
   size = LLVMFuzzerMutate(data, size, room);
   if (seed % 16) fuzz_mend_plan(data, size, 0, SIZE_MAX);
@@ -63,7 +65,7 @@ static int add_mount(sbx_plan *to, const struct sbx_record_header *header) {
   const char *path = sbx_mount_path(header), *other = sbx_mount_other(header);
   check_text(header, path);
   check_text(header, other);
-  MUST(mount->op <= SBX_MOUNT_FILE && path == other + strlen(other) + 1);
+  MUST(mount->op <= SBX_MOUNT_NAMES && path == other + strlen(other) + 1);
   return sbx_plan_mount(to, (enum sbx_mount)mount->op, mount->flags, mount->mode, path, other);
 }
 
@@ -105,6 +107,29 @@ static int add_caps(sbx_plan *to, const struct sbx_record_header *header) {
   return sbx_plan_keep_caps(to, caps);
 }
 
+static int add_peer(sbx_plan *to, const struct sbx_record_header *header) {
+  const struct sbx_connect_record *peer = sbx_record_payload(header);
+  const char *name = sbx_record_string(header, sizeof *peer);
+  check_text(header, name);
+  MUST(peer->family == AF_INET ? peer->prefix <= 32 : peer->family == AF_INET6);
+  MUST(peer->prefix <= 128 && peer->port > 0 && peer->port <= 65535);
+  return sbx_plan_peer(to, peer, name);
+}
+
+static int add_name(sbx_plan *to, const struct sbx_record_header *header) {
+  const struct sbx_resolve_record *record = sbx_record_payload(header);
+  const char *name = sbx_record_string(header, sizeof *record);
+  check_text(header, name);
+  return sbx_plan_resolve(to, name, record->port);
+}
+
+static int add_connecting(sbx_plan *to, const struct sbx_record_header *header) {
+  struct sbx_connecting_record record;
+  MUST(header->size == sizeof record);
+  memcpy(&record, sbx_record_payload(header), sizeof record);
+  return sbx_plan_connecting(to, record.wait_ms, record.ask_ms);
+}
+
 static int add_record(sbx_plan *to, const struct sbx_record_header *header) {
   switch (header->type) {
   case SBX_RECORD_NAMESPACES: return sbx_plan_namespaces(to, word_of(header));
@@ -122,6 +147,9 @@ static int add_record(sbx_plan *to, const struct sbx_record_header *header) {
   case SBX_RECORD_GROUP: return add_path(to, header, sizeof(uint64_t), sbx_plan_group);
   case SBX_RECORD_GROUP_SET: return add_path(to, header, sizeof(uint64_t), sbx_plan_group_set);
   case SBX_RECORD_GROUP_READ: return add_reading(to, header);
+  case SBX_RECORD_CONNECT: return add_peer(to, header);
+  case SBX_RECORD_RESOLVE: return add_name(to, header);
+  case SBX_RECORD_CONNECTING: return add_connecting(to, header);
   case SBX_RECORD_REFUSE: return add_refusal(to, header, sbx_plan_refuse);
   case SBX_RECORD_WATCH: return add_refusal(to, header, sbx_plan_watch);
   case SBX_RECORD_PLACE: return add_place(to, header);

@@ -42,6 +42,8 @@ local CASES = {
   { "loopback", { policy = { extends = "read-only", network = "loopback" } } },
   { "bounds", { limits = { memory_bytes = "64M", processes = 10, cpu_ms = 1000, open_files = 50,
                           file_bytes = "1M" } } },
+  { "peers", { policy = { extends = "read-only", network = { allow = {
+    "127.0.0.1:80", "[::1]:80", "10.0.0.0/8:443", "localhost:80" } } } } },
   { "open", { policy = { mode = "danger-full-access", read_only = { "/usr" } } } },
 }
 

@@ -108,6 +108,7 @@ describe("an option that says nothing to a verb", function()
     kill_grace_ms = 5, drain_ms = 5, max_output_bytes = 5, max_output_deltas = 5, loop = print,
     audit = "/var/log/x",
     watch = true, on_refused = print,
+    on_connect = print,
   }
 
   it("is refused by name, with what to do instead", function()

@@ -171,7 +171,7 @@ describe("rules that the tier can't hold", function()
       ["/etc/hosts"] = { mode = "read-only", deny_read = { "/etc/hosts" } },
       [".vscode"] = { mode = "workspace-write", protect = { ".vscode" } },
       ["/tmp"] = { mode = "read-only", unix_sockets = { "/tmp" }, network = "loopback" },
-      ["1.2.3.4:80"] = { mode = "read-only", network = { allow = { "1.2.3.4:80" } } },
+      ["h.example:80"] = { mode = "read-only", network = { allow = { "h.example:80" } } },
       ["private_tmp"] = { mode = "read-only", private_tmp = true },
       ["metadata"] = { mode = "read-only", require = { "metadata" } },
     }) do

@@ -106,10 +106,15 @@ end
 local NETWORKS = {
   none = "none", full = "full: everything that the host reaches",
   loopback = "a 127.0.0.1 and ::1 of its own, nothing of the host's",
+  allow = "connections to these, made by the supervisor; nothing else",
 }
 
 local function network(found, rows)
   add(rows, "network", NETWORKS[found.network.mode] or found.network.mode, found.network.rule)
+  add_list(rows, "", found.network.allow, function(one)
+    return one.address .. (one.resolved and " (resolved when the command starts)" or ""), one.rule
+  end)
+  if found.network.asks then add(rows, "", "what on_connect lets, within a second") end
   add_list(rows, "sockets", found.files.unix_sockets, by_path)
 end
 

@@ -51,6 +51,15 @@ local function add_network(values, policy)
   return nil, errors.unknown("word for --network:", values.network, fields.NETWORKS)
 end
 
+local function add_peers(values, policy)
+  if not values.allow_connect then return true end
+  if values.network then return nil, "give --network or --allow-connect, not both" end
+  local network = policy.network
+  if type(network) ~= "table" then network = { allow = {} } end
+  policy.network, policy.network_access = network, nil
+  return append(network, "allow", values.allow_connect)
+end
+
 local function add_base(values, policy)
   local base = values.policy
   if base and policy.extends then
@@ -74,7 +83,7 @@ local function only_a_name(values)
   for option in pairs(LISTS) do
     if values[option] then return false end
   end
-  return not values.network and not values.policy_json
+  return not values.network and not values.policy_json and not values.allow_connect
 end
 
 --- Sets opts.policy where an option says something of it.
@@ -87,7 +96,7 @@ function M.set(values, opts)
   local policy, message = {}, nil
   if values.policy_json then policy, message = policy_json(values.policy_json) end
   if not policy then return nil, message end
-  for _, add in ipairs({ add_base, add_network, add_lists }) do
+  for _, add in ipairs({ add_base, add_network, add_peers, add_lists }) do
     local ok, why = add(values, policy)
     if not ok then return nil, why end
   end

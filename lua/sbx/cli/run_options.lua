@@ -26,6 +26,8 @@ M.options = {
     help = "Only what is named so can be read (\"${platform}\": what programs need to start)." },
   { name = "deny-read", arg = "PATH", list = true, help = "PATH can't be read." },
   { name = "network", arg = "none|loopback|full", help = "Which network the command has." },
+  { name = "allow-connect", arg = "HOST:PORT", list = true,
+    help = "HOST:PORT may be connected to; a name is resolved once, at the start." },
   { name = "unix-socket", arg = "PATH", list = true,
     help = "The socket PATH may be connected to." },
   { name = "cwd", short = "C", arg = "DIR", help = "Where the command starts." },
@@ -61,7 +63,6 @@ M.options = {
   { name = "json", help = "One JSON object on stdout and nothing else." },
   { name = "quiet", short = "q", help = "Say nothing but errors of sbxlua itself." },
   { name = "pty", later = true },
-  { name = "allow-connect", arg = "HOST:PORT", later = true },
   { name = "with", arg = "FILE", later = true },
 }
 
