@@ -80,6 +80,9 @@ local function ask(work, entry)
     local family = entry.family == "unix" and "unix:@x" or entry.family
     return verdict.judge(question(work, operation, family))
   end
+  if ADDRESSED[entry.operation] and not entry.address then -- listen
+    return verdict.judge(question(work, "socket", "inet"))
+  end
   local subject = entry.address or entry.path
   if not subject or entry.layer == "seccomp" and not ADDRESSED[entry.operation] then
     return verdict.judge(question(work, "other", entry.syscall))

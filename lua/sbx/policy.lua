@@ -218,7 +218,8 @@ end
 local function check_syscalls(work, network)
   local edits = work.policy.syscalls
   if not edits then return true end
-  local wish = { network = network, truncation = work.restricts_fs and tiers.abi(work.ctx) < 3 }
+  local wish = { network = network, watch = work.ctx.watch,
+                 truncation = work.restricts_fs and tiers.abi(work.ctx) < 3 }
   for _, call in ipairs(edits.allow or {}) do
     local property = syscalls.rests_on(call, wish)
     if property then

@@ -277,14 +277,16 @@ end
 -- Refused because a property rests on it: `syscalls.allow` may not undo that.
 local NETWORK_CALLS = {
   socket = true, socketpair = true, connect = true, bind = true, listen = true,
-  sendto = true, sendmsg = true, sendmmsg = true, setsockopt = true,
   io_uring_setup = true, io_uring_enter = true, io_uring_register = true,
 }
+-- Where a watched command may make a socket, more is needed to keep it unused.
+local WATCHED_CALLS = { sendto = true, sendmsg = true, sendmmsg = true, setsockopt = true }
 local FS_CALLS = { open = true, openat = true, openat2 = true, truncate = true, truncate64 = true }
 
 --- The property that would no longer hold if `call` were allowed, or nil.
 function M.rests_on(call, wish)
   if wish.network ~= "full" and NETWORK_CALLS[call] then return "network" end
+  if wish.watch and wish.network == "none" and WATCHED_CALLS[call] then return "network" end
   if wish.truncation and FS_CALLS[call] then return "fs" end
 end
 

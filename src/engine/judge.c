@@ -104,12 +104,20 @@ refusal sbx_judge_remove(const struct sbx_judge *judge, const struct sbx_found *
   return judge_names(judge, at);
 }
 
+/* Over a file lies a node of a file system that takes no devices, over a directory one that nobody
+ * may enter. */
+static bool is_hidden(const struct sbx_judge *judge, int fd, const char *path, int mode) {
+  struct stat st;
+  if (!sbx_places_hide(&judge->places, path)) return false;
+  if (access_of(fd, mode) == EACCES) return true;
+  return fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && is_mount_root(fd);
+}
+
 static refusal judge_object(const struct sbx_judge *judge, const struct sbx_found *at, int mode,
                             uint32_t right) {
   char path[PATH_MAX];
   if (at->object < 0 || !sbx_found_path(at, path)) return nothing;
-  if (sbx_places_hide(&judge->places, path) && access_of(at->object, mode) == EACCES)
-    return (refusal){EACCES, SBX_BY_HIDING};
+  if (is_hidden(judge, at->object, path, mode)) return (refusal){EACCES, SBX_BY_HIDING};
   return judge_access(judge, path, at->object, mode, right);
 }
 

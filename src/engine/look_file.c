@@ -202,9 +202,8 @@ struct pair {
 };
 
 /* Where both are on one file system, only the mounts of the sandbox are between them. */
-static bool is_crossing(const struct pair *pair) {
+static bool is_crossing(const struct pair *pair, int side) {
   struct stat from, to;
-  int side = pair->from.object >= 0 ? pair->from.object : pair->from.directory;
   return fstat(side, &from) == 0 && fstat(pair->to.directory, &to) == 0 &&
          from.st_dev == to.st_dev && !sbx_judge_same_mount(side, pair->to.directory);
 }
@@ -216,7 +215,7 @@ static refusal crossing(refusal found, bool crosses) {
 
 static void judge_link(const struct sbx_look *look, struct pair *pair) {
   const struct sbx_judge *judge = judge_of(look);
-  bool crosses = is_crossing(pair);
+  bool crosses = is_crossing(pair, pair->from.object);
   if (pair->from.object < 0 || pair->to.object >= 0 || is_directory(&pair->from)) return;
   refusal to = crossing(sbx_judge_make(judge, &pair->to), crosses);
   refusal from = *pair->from.name ? sbx_judge_refer(judge, &pair->from) : nothing;
@@ -234,7 +233,7 @@ static refusal judge_replaced(const struct sbx_judge *judge, const struct sbx_fo
 static void judge_move(const struct sbx_look *look, struct pair *pair) {
   const struct sbx_judge *judge = judge_of(look);
   uint64_t flags = sbx_look_arg(look, look->form->flags);
-  bool crosses = is_crossing(pair);
+  bool crosses = is_crossing(pair, pair->from.directory);
   if (pair->from.object < 0 || (pair->to.object >= 0 && flags & RENAME_NOREPLACE)) return;
   if (is_directory(&pair->from)) sbx_known_forget(&look->sight->known);
   refusal from = crossing(sbx_judge_remove(judge, &pair->from), crosses);

@@ -161,8 +161,8 @@ void *sbx_plan_copy(sbx_plan *plan, const struct sbx_record_header *header) {
   return plan->bytes + at + sizeof *header;
 }
 
-static int append_call(sbx_plan *plan, uint32_t type, const char *name, int number,
-                       int errno_value, const struct sbx_arg *args, unsigned nargs) {
+static int append_call(sbx_plan *plan, uint32_t type, const char *name, int number, int errno_value,
+                       const struct sbx_arg *args, unsigned nargs) {
   if (nargs > 6) {
     errno = EINVAL;
     return -1;

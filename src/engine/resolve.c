@@ -72,8 +72,9 @@ static void enter(struct sbx_found *found, int fd) {
 }
 
 static int fail(struct walk *w, int code) {
-  size_t size = strnlen(w->left, PATH_MAX - 1);
-  memcpy(w->found->rest, w->left, size);
+  const char *left = w->left + strspn(w->left, "/");
+  size_t size = strnlen(left, PATH_MAX - 1);
+  memcpy(w->found->rest, left, size);
   w->found->rest[size] = 0;
   w->found->code = code;
   return -1;
