@@ -346,9 +346,10 @@ function M.find(words, output, evidence)
   local root = root_of(work.failures, output.exit_code)
   if not root then return weigh(words, work.lines, work.evidence) end
   local entry, reason = follow(work, root, 1)
-  if entry or reason then return entry, reason end
-  entry, reason = by_text(words, work.lines, outside_chain(work))
-  return entry, reason or "the processes that failed were refused nothing"
+  if entry then return entry, reason end
+  local other, why = by_text(words, work.lines, outside_chain(work))
+  if other then return other, why end
+  return nil, reason or why or "the processes that failed were refused nothing"
 end
 
 return M

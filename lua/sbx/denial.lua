@@ -87,6 +87,12 @@ M.own_reasons = {
   "segmentation fault", "core dumped", "conflict", "panicked",
 }
 
+--- How programs say that they reach nobody; counts in a guess where the network is taken away.
+M.network_phrases = {
+  "network is unreachable", "could not resolve", "couldn't resolve", "name resolution",
+  "name or service not known", "eai_again", "couldn't connect to server", "failed to connect",
+}
+
 --- Lines that only pass on that something below failed.
 M.passing_on = {
   "make: ***", "make[", "returned non-zero exit status", "returned 1 exit status", "npm err!",
@@ -139,6 +145,45 @@ local function ended_otherwise(output)
   if output.signal then return "it died of a signal" end
 end
 
+-- A word that only stands in the name of a file speaks of nothing.
+local function stands_in_a_path(output, keyword)
+  local found = false
+  for _, stream in ipairs(STREAMS) do
+    for token in (output[stream] or ""):lower():gmatch("[^%s\"'`]+") do
+      local has = token:find(keyword, 1, true) ~= nil
+      if has and not token:find("/", 1, true) then return false end
+      found = found or has
+    end
+  end
+  return found
+end
+
+-- The network's own words, where the sandbox takes it away.
+local function lacks_network(output)
+  local enforced = (output.sandbox or {}).enforced
+  if not enforced or not enforced.network then return nil end
+  for _, stream in ipairs(STREAMS) do
+    local lower = (output[stream] or ""):lower()
+    for _, phrase in ipairs(M.network_phrases) do
+      if lower:find(phrase, 1, true) then return phrase end
+    end
+  end
+end
+
+local function guess(sandbox_type, output)
+  local likely, reason = M.is_likely_sandbox_denied(sandbox_type, output)
+  if not likely then
+    local phrase = lacks_network(output)
+    if phrase then return "likely", string.format("%q, and the network is taken away", phrase) end
+    return "none", reason
+  end
+  local keyword = reason:match("^\"(%l+)\" in ")
+  if keyword and stands_in_a_path(output, keyword) then
+    return "none", keyword .. " stands in the name of a file"
+  end
+  return "likely", reason
+end
+
 local function of_watched(output, evidence)
   if not evidence or #evidence == 0 then return "none", "no access was refused" end
   local entry, reason = causes.find(M, output, evidence)
@@ -157,8 +202,7 @@ function M.judge(sandbox_type, output, evidence, watched)
   local ended = ended_otherwise(output)
   if ended then return "none", ended end
   if watched then return of_watched(output, evidence) end
-  local likely, reason = M.is_likely_sandbox_denied(sandbox_type, output)
-  return likely and "likely" or "none", reason
+  return guess(sandbox_type, output)
 end
 
 return M

@@ -69,9 +69,10 @@ local function dotfile(path, home)
   if rest:sub(1, 1) == "." and not is_cache(rest) then return "a home's dotfiles" end
 end
 
+-- What lies above them may be granted: they stay read-only in it.
 local function of_engine(path, own)
   for _, place in ipairs(own or {}) do
-    if paths.covers(place, path) or paths.covers(path, place) then return "sbxlua's own files" end
+    if paths.covers(place, path) then return "sbxlua's own files" end
   end
 end
 

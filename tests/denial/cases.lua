@@ -115,7 +115,7 @@ case("out", { "git" }, "git clone -q . $OUT/clone", nil)
 case("ww", { "git" }, "git config --global alias.x status", { "create", "home/.gitconfig.lock" })
 
 -- ---- compilers, make ----
-case("ro", { "gcc" }, "gcc -c ok.c -o /dev/null", { "create", "tmp/cc" })
+case("ro", { "gcc" }, "gcc -c ok.c -o /dev/null", { "create", "/cc" })
 case("ro", { "make", "gcc" }, "make prog", { "create", "" })
 case("ww", { "make", "gcc" }, "make prog", nil)
 case("ww", { "make", "gcc" }, "make OUT=$OUT install", { "create", "out/prog" })
@@ -138,19 +138,19 @@ case("ro", { "python3" }, "python3 -m unittest -q test_good", nil)
 case("ww", { "python3" }, "python3 -m unittest -q test_out", { "create", "out/made" })
 case("ww", { "python3" }, "python3 -c 'import os; open(os.environ[\"OUT\"] + \"/p\", \"w\")'",
      { "create", "out/p" })
-case("ww", { "python3" }, [[python3 -c '
+case("ww", { "python3" }, [=[python3 -c '
 import os, sys
 try:
     os.mkdir(os.environ["OUT"] + "/q")
 except OSError:
-    sys.exit(5)']], { "create", "out/q" })
-case("ww", { "python3" }, [[python3 -c '
+    sys.exit(5)']=], { "create", "out/q" })
+case("ww", { "python3" }, [=[python3 -c '
 import os
 try:
     os.mkdir(os.environ["OUT"] + "/cache")
 except OSError:
     pass
-raise ValueError("the input is wrong")']], nil)
+raise ValueError("the input is wrong")']=], nil)
 case("ww", { "python3" }, "python3 -c 'import nosuchmodule'", nil)
 case("ww", { "python3" }, "python3 -c 'open(\"nosuchfile\")'", nil)
 case("ww", { "python3" },
@@ -183,13 +183,13 @@ case("ww", { "node" }, "node -e 'require(\"fs\").writeFileSync(process.env.OUT +
      { "create", "out/n" })
 case("ww", { "node" }, "node -e 'require(\"nosuchmodule\")'", nil)
 case("ww", { "node" }, "node -e 'throw new Error(\"boom\")'", nil)
-case("ww", { "node" }, [[node -e '
+case("ww", { "node" }, [=[node -e '
 const socket = require("net").connect('$TCP', "127.0.0.1")
-socket.on("connect", () => process.exit(0))']],
+socket.on("connect", () => process.exit(0))']=],
      { "connect", "TCP" })
-case("ww", { "node" }, [[node -e '
+case("ww", { "node" }, [=[node -e '
 try { require("fs").mkdirSync(process.env.OUT + "/c") } catch (e) {}
-process.exit(JSON.parse("{"))']], nil)
+process.exit(JSON.parse("{"))']=], nil)
 
 -- ---- data, archives ----
 case("ww", NONE, "tar cf $OUT/all.tar list.txt", { "create", "out/all.tar" })
@@ -218,6 +218,133 @@ case("net", { "curl" }, "curl -sS -o $OUT/page http://127.0.0.1:$TCP/", { "creat
 case("loop", { "curl" }, "curl -sS http://127.0.0.1:$TCP/", nil, { hidden = true })
 case("ww", NONE, "bash -c 'exec 3<>/dev/tcp/127.0.0.1/'$TCP", { "connect", "TCP" })
 case("ww", NONE, "bash -c 'exec 3<>/dev/tcp/127.0.0.1/1'", { "connect", "127.0.0.1:1" })
+
+case("ww", { "curl" }, "curl -fsS http://127.0.0.1:$TCP/a | grep -q page", { "connect", "TCP" })
+case("ww", { "curl" }, "curl --retry 1 --retry-delay 0 -s -o p http://127.0.0.1:$TCP/ || exit 22",
+     { "connect", "TCP" })
+case("ww", { "curl" }, "curl -sS http://localhost:$TCP/", { "connect", "TCP" },
+     { other = { "socket" }, also = { "inet", "[::1]" } })
+case("ww", { "python3" }, [=[python3 -c '
+import os, urllib.request
+print(urllib.request.urlopen("http://127.0.0.1:" + os.environ["TCP"]).read())']=],
+     { "connect", "TCP" })
+case("ww", { "python3" }, [=[python3 - <<'END'
+import os, sys, urllib.request
+try:
+    urllib.request.urlopen("http://127.0.0.1:" + os.environ["TCP"])
+except OSError:
+    print("offline, giving up")
+    sys.exit(3)
+END]=], { "connect", "TCP" })
+case("ww", { "python3" }, [=[python3 -c '
+import http.server
+http.server.HTTPServer(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)']=],
+     { "bind", "127.0.0.1:0" })
+case("ww", { "node" }, [=[node -e '
+require("http").createServer(() => {}).listen(0, "127.0.0.1", () => process.exit(0))']=],
+     { "bind", "127.0.0.1:0" })
+case("loop", { "node" }, [=[node -e '
+require("http").createServer(() => {}).listen(0, "127.0.0.1", () => process.exit(0))']=], nil)
+case("ww", { "git" }, "git clone -q http://127.0.0.1:1/x.git got || test -d .git", nil)
+
+-- ---- scripts and programs of other kinds ----
+case("ww", { "perl" }, "perl -e 'open(F, \">\", \"$ENV{OUT}/p\") or die \"no: $!\"'",
+     { "create", "out/p" })
+case("ww", { "perl" }, "perl -e 'mkdir \"$ENV{OUT}/d\" or exit 4'", { "create", "out/d" })
+case("ww", { "perl" }, "perl -i -pe s/a/b/ $OUT/app.conf", { "create", "out/" },
+     { other = { "delete", "rename", "write" } })
+case("ww", { "perl" }, "perl -e 'die \"wrong input\"'", nil)
+case("ww", NONE, "awk '{ print > \"'$OUT'/awk\" }' data.txt", { "create", "out/awk" })
+case("ww", NONE, "sed -n 'w '$OUT/w'' data.txt", { "create", "out/w" })
+case("ww", NONE, "sed -i s/key/lock/ $OUT/app.conf", { "create", "out/sed" })
+case("ww", { "ed" }, "printf 'w %s/ed\\nq\\n' $OUT | ed -s data.txt", { "create", "out/ed" })
+case("ww", { "jq" }, "jq .name package.json > $OUT/name", { "create", "out/name" })
+case("ww", { "jq" }, "jq -e .missing package.json", nil)
+case("ww", { "zip" }, "zip -q $OUT/all.zip list.txt", { "create", "out/" })
+case("ww", { "openssl" }, "openssl rand -out $OUT/rnd 16", { "create", "out/rnd" })
+case("ww", { "xz" }, "xz -k -c data.txt > $OUT/d.xz", { "create", "out/d.xz" })
+case("ww", { "cpio" }, "ls | cpio -o > $OUT/c.cpio", { "create", "out/c.cpio" })
+case("ww", NONE, "shuf -o $OUT/shuf list.txt", { "create", "out/shuf" })
+case("ww", NONE, "csplit -s -f $OUT/x list.txt 2", { "create", "out/x" })
+case("ww", NONE, "env -C $OUT touch inside", { "create", "out/inside" })
+case("ww", { "python3" }, "python3 -m zipfile -c $OUT/z.zip list.txt", { "create", "out/z.zip" })
+case("ww", { "python3" }, "python3 -m tarfile -c $OUT/t.tar list.txt", { "create", "out/t.tar" })
+case("ww", { "python3" }, [=[python3 -c '
+import logging, os
+logging.basicConfig(filename=os.environ["OUT"] + "/app.log")']=], { "create", "out/app.log" })
+case("ww", { "python3" }, [=[python3 -c '
+import os, sqlite3
+sqlite3.connect(os.environ["OUT"] + "/new.db").execute("create table t(x)")']=],
+     { "create", "out/new.db" })
+case("ww", { "python3" }, [=[python3 -c '
+import os, tempfile
+tempfile.mkdtemp(dir=os.environ["OUT"])']=], { "create", "out/tmp" })
+case("ww", { "python3" }, [=[python3 -c '
+import os
+os.rename("data.txt", os.environ["OUT"] + "/moved")']=], { "rename", "work/data.txt" },
+     { also = { "out/moved" }, other = { "create" } })
+case("ww", { "python3" }, [=[python3 -c '
+import os, subprocess
+r = subprocess.run(["cp", "data.txt", os.environ["OUT"]], capture_output=True)
+raise SystemExit(r.returncode)']=], { "create", "out/data.txt" })
+case("ww", { "python3" }, [=[python3 -c '
+import multiprocessing, os
+def f(x):
+    open(os.environ["OUT"] + "/m", "w")
+p = multiprocessing.Process(target=f, args=(1,))
+p.start(); p.join()
+raise SystemExit(p.exitcode)']=], { "create", "out/m" })
+case("ww", { "python3" }, [=[python3 -c '
+import threading, os, sys
+bad = []
+def f():
+    try:
+        os.mkdir(os.environ["OUT"] + "/t")
+    except OSError as e:
+        bad.append(e)
+t = threading.Thread(target=f); t.start(); t.join()
+sys.exit(1 if bad else 0)']=], { "create", "out/t" })
+case("ww", { "node" }, [=[node -e '
+require("fs").promises.mkdir(process.env.OUT + "/p").catch(() => process.exit(6))']=],
+     { "create", "out/p" })
+case("ww", { "node" }, [=[node -e '
+require("child_process").execSync("touch " + process.env.OUT + "/c", {stdio: "pipe"})']=],
+     { "create", "out/c" })
+case("ww", { "node", "npm" }, "npm run -s out", { "create", "out/npm" })
+case("ww", { "node", "npm" }, "npm run -s ok", nil)
+case("ww", { "node", "npm" }, "npm test -s", nil)
+case("ww", { "node", "npm" }, "npm run -s nothing", nil)
+case("ww", { "make" }, "printf 'x:\\n\\t@touch $(OUT)/mk\\n' | make -s -f - x", { "create", "out/mk" })
+case("ww", { "make" }, "printf 'x:\\n\\t-@touch $(OUT)/mk\\n\\t@exit 3\\n' | make -s -f - x", nil)
+case("ww", { "make" }, "printf 'a:\\n\\t@touch $(OUT)/a\\nb:\\n\\t@true\\n' | make -s -j2 -f - a b",
+     { "create", "out/a" })
+case("ww", { "flock" }, "flock -n $OUT/file true", nil)
+case("ww", NONE, "bash -ec 'for i in 1 2 3; do echo $i > $OUT/n$i; done'", { "create", "out/n1" })
+case("ww", NONE, "bash -c 'trap \"echo failed >&2; exit 70\" ERR; mkdir $OUT/tr'",
+     { "create", "out/tr" })
+case("ww", NONE, "bash -c 'x=$(mktemp -p $OUT) || { echo no temporary file >&2; exit 1; }'",
+     { "create", "out/tmp." })
+case("ww", NONE, "set -e; d=$OUT/cfg; [ -d $d ] || mkdir $d; cp data.txt $d/", { "create", "out/cfg" })
+case("ww", NONE, "cat > $OUT/heredoc <<END\nx\nEND", { "create", "out/heredoc" })
+case("ww", NONE, "(umask 077; touch $OUT/um)", { "create", "out/um" })
+case("ww", NONE, "find . -name '*.txt' -exec cp {} $OUT \\;; test -e $OUT/data.txt",
+     { "create", "out/" })
+case("ww", NONE, "find . -name '*.txt' -exec cp -t $OUT {} +", { "create", "out/" })
+case("ww", NONE, "ls | while read f; do cp -r $f $OUT/ || exit 5; done", { "create", "out/" })
+case("ww", NONE, "time_out=1; timeout 3 sh -c 'echo x > $OUT/to'", { "create", "out/to" })
+case("ww", NONE, "tar czf - list.txt | tar xzf - -C $OUT", { "create", "out/list.txt" })
+case("ww", NONE, "mkdir -p $OUT/l && ln -sfn data.txt $OUT/l/cur", { "create", "out/l" })
+case("ww", NONE, "cp -a $OUT/dir $OUT/dir.bak", { "create", "out/dir.bak" })
+case("ww", NONE, "rm -r $OUT/dir $OUT/file", { "delete", "out/" })
+case("ww", NONE, "mv $OUT/dir $OUT/renamed", { "rename", "out/dir" }, { also = { "out/renamed" } })
+case("ww", NONE, "echo x | sudo -n tee $OUT/s", nil)
+case("ww", { "rsync" }, "rsync -a --delete empty-not-there/ $OUT/dir/", nil)
+case("ww", { "git" }, "git -C $OUT/repo checkout -q -b other", { "create", "out/repo/.git/" })
+case("ww", { "git" }, "git worktree add -q $OUT/wt", { "create", "" }, { protects = true })
+case("ww", { "git" }, "git archive -o $OUT/a.tar HEAD", { "create", "out/a.tar" })
+case("ww", { "git" }, "git format-patch -q -o $OUT/p --root HEAD", { "create", "out/p" })
+case("ww", { "git" }, "git merge -q nosuchbranch", nil)
+case("ww", { "git" }, "git show HEAD:missing", nil)
 
 -- ---- failures of their own, and words that frighten ----
 case("ww", NONE, "false", nil)
