@@ -24,7 +24,7 @@ sbx_fuzz_target(plan)
 sbx_fuzz_target(sandbox)
 sbx_fuzz_target(view sbx_path_open sbx_mounts_read_only sbx_mount_id
   sbx_mount_is_read_only sbx_mount_clone sbx_mount_limit sbx_mount_bar sbx_mount_tame
-  sbx_mount_attach sbx_mount_seal sbx_mount_tmpfs sbx_mount_devpts sbx_landlock_ruleset
+  sbx_mount_attach sbx_mount_detach sbx_mount_seal sbx_mount_tmpfs sbx_mount_devpts sbx_landlock_ruleset
   sbx_landlock_allow mkdirat symlinkat openat)
 sbx_fuzz_target(helper)
 sbx_fuzz_target(request)

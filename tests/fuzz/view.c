@@ -56,6 +56,7 @@ int __wrap_sbx_mount_limit(int clone, bool writable);
 int __wrap_sbx_mount_bar(int clone);
 int __wrap_sbx_mount_tame(int clone);
 int __wrap_sbx_mount_attach(int clone, int target);
+int __wrap_sbx_mount_detach(int at);
 int __wrap_sbx_mount_seal(const char *path, bool recursive);
 int __wrap_sbx_mount_tmpfs(int target, uint32_t mode);
 int __wrap_sbx_mount_devpts(int target);
@@ -111,6 +112,11 @@ int __wrap_sbx_mount_tame(int clone) {
 int __wrap_sbx_mount_attach(int clone, int target) {
   check_file(clone);
   check_file(target);
+  return answer();
+}
+
+int __wrap_sbx_mount_detach(int at) {
+  check_file(at);
   return answer();
 }
 
