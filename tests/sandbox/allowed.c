@@ -1,7 +1,8 @@
 /* Ways to an address that is not listed, beside one that is:
  *   allowed doors YES NO          every way that is known, to port NO
  *   allowed race YES NO TIMES     two threads change the address while it is judged
- *   allowed many YES COUNT        so many connects at once, none of which blocks: how many came up */
+ *   allowed many YES COUNT        so many connects at once, none of which blocks: how many came up
+ */
 #define _GNU_SOURCE
 #include "answer.h"
 
@@ -43,7 +44,9 @@ static struct sockaddr_in6 in6(const char *host, int port) {
   return in;
 }
 
-static int tcp(void) { return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); }
+static int tcp(void) {
+  return socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
 
 static int to(int fd, const char *host, int port) {
   struct sockaddr_in in = in4(host, port);
@@ -182,8 +185,8 @@ static void by_child(void) {
   socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
   char rights[CMSG_SPACE(sizeof fd)] = {0};
   struct iovec iov = {(void *)"x", 1};
-  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = rights,
-                       .msg_controllen = sizeof rights};
+  struct msghdr msg = {
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = rights, .msg_controllen = sizeof rights};
   struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
   c->cmsg_level = SOL_SOCKET, c->cmsg_type = SCM_RIGHTS, c->cmsg_len = CMSG_LEN(sizeof fd);
   memcpy(CMSG_DATA(c), &fd, sizeof fd);
@@ -205,8 +208,8 @@ static void by_filter(void) {
   struct sock_filter allow[] = {BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
   struct sock_fprog program = {1, allow};
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-  answer("listener", syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-                             SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
+  answer("listener",
+         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program));
   syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
   answer("own_filter", to(tcp(), "127.0.0.1", no));
 }

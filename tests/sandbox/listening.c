@@ -17,7 +17,8 @@ int main(int argc, char **argv) {
   };
   struct sock_fprog program = {sizeof filter / sizeof *filter, filter};
   if (argc < 2 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) return 2;
-  long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+  long fd =
+      syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
   if (fd < 0) return 3;
   dup2((int)fd, 77); /* without close-on-exec: it stays open as long as the command lives */
   execv(argv[1], argv + 1);
