@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include "engine/address.h"
 #include "engine/connector.h"
 #include "engine/launch.h"
+#include "engine/wire.h"
 #include "layers/descriptors.h"
 
 #ifndef SYS_pidfd_getfd
@@ -30,6 +32,9 @@ typedef struct seccomp_notif call;
 /* Of the one broker that a process has. Apart from it: most commands never touch these pages. */
 #define WAITING 192
 static call waiting[WAITING];
+/* Questions that the host has not answered: about ninety would fill its socket, and leave no room
+ * for the word that the command has ended. */
+#define ASKED 8
 
 /* ---- answers ---- */
 
@@ -231,8 +236,28 @@ bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid) {
   return false;
 }
 
+int sbx_broker_asking(const struct sbx_broker *broker) {
+  return broker->asked < ASKED ? broker->questions[0] : -1;
+}
+
+/* Who asked may have given up: then nobody is to be bothered. */
+static bool is_waited_for(const struct sbx_broker *broker, uint64_t id) {
+  for (size_t i = 0; i < SBX_BROKER_WORKERS; i++)
+    if (broker->workers[i].pid && broker->workers[i].call == id) return true;
+  return false;
+}
+
+void sbx_broker_ask(struct sbx_broker *broker) {
+  struct sbx_report report;
+  ssize_t size = recv(broker->questions[0], &report, sizeof report, MSG_DONTWAIT);
+  if (size != (ssize_t)sizeof report || !is_waited_for(broker, report.question.id)) return;
+  size = send(broker->control, &report, sizeof report, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (size == (ssize_t)sizeof report) broker->asked++;
+}
+
 void sbx_broker_answer(struct sbx_broker *broker, uint64_t id, bool yes) {
   char word = yes;
+  if (broker->asked > 0) broker->asked--;
   for (size_t i = 0; i < SBX_BROKER_WORKERS; i++) {
     if (!broker->workers[i].pid || broker->workers[i].call != id) continue;
     if (broker->workers[i].answers >= 0)
@@ -250,6 +275,15 @@ static void read_connecting(struct sbx_broker *broker) {
       memcpy(&broker->connecting, sbx_record_payload(header), sizeof broker->connecting);
 }
 
+/* A worker waits no longer to be heard than for its answer. */
+static int open_questions(struct sbx_broker *broker) {
+  uint32_t ms = broker->connecting.ask_ms;
+  struct timeval longest = {ms / 1000, (suseconds_t)(ms % 1000) * 1000};
+  if (ms == 0) return 0;
+  if (sbx_fd_messages(broker->questions) < 0) return -1;
+  return setsockopt(broker->questions[1], SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest);
+}
+
 int sbx_broker_open(struct sbx_broker *broker, int socket, int control, const sbx_plan *plan) {
   char byte, rights[CMSG_SPACE(sizeof(int))];
   struct iovec iov = {&byte, 1};
@@ -264,5 +298,5 @@ int sbx_broker_open(struct sbx_broker *broker, int socket, int control, const sb
   broker->plan = plan;
   broker->control = control;
   read_connecting(broker);
-  return broker->listener < 0 ? -1 : 0;
+  return broker->listener < 0 ? -1 : open_questions(broker);
 }

@@ -20,6 +20,10 @@
 struct sbx_broker {
   int listener; /* -1: none */
   int control;  /* to the host */
+  /* Where workers ask (the second end) and this process takes it up: it alone writes to the host, a
+   * few questions at a time. What a command makes many of must not keep a report from the host. */
+  int questions[2];
+  unsigned asked; /* and not answered */
   const sbx_plan *plan;
   struct sbx_connecting_record connecting;
   struct {
@@ -41,6 +45,10 @@ bool sbx_broker_lists(const struct sbx_broker *broker, pid_t caller, const void 
                       size_t size);
 /* Whether a child that was reaped is a worker. */
 bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid);
+/* What to poll for questions: -1 while the host has enough of them. */
+int sbx_broker_asking(const struct sbx_broker *broker);
+/* After poll(2) said so: hands one on to the host. */
+void sbx_broker_ask(struct sbx_broker *broker);
 /* The host has decided on a question. */
 void sbx_broker_answer(struct sbx_broker *broker, uint64_t id, bool yes);
 

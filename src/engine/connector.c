@@ -69,7 +69,7 @@ static bool is_granted(const struct sbx_broker *broker, const struct seccomp_not
   char yes = 0;
   if (answers < 0) return false;
   fill(&report.question, broker, taken, peer);
-  if (send(broker->control, &report, sizeof report, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return false;
+  if (send(broker->questions[1], &report, sizeof report, MSG_NOSIGNAL) < 0) return false;
   if (poll(&fd, 1, (int)broker->connecting.ask_ms) <= 0) return false;
   return recv(answers, &yes, 1, MSG_DONTWAIT) == 1 && yes == 1;
 }

@@ -22,8 +22,8 @@ struct sbx_stream_state {
   struct sbx_capture capture;
 };
 
-/* Each is asked by a process of its own, which waits: no more of them can be. */
-#define SBX_QUESTIONS 64
+/* More than a supervisor asks before it has an answer. */
+#define SBX_QUESTIONS 16
 
 struct sbx_job {
   int control, pidfd;

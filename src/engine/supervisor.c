@@ -163,11 +163,11 @@ static void hold_less(struct supervisor *s) {
   if (s->sight) held |= layers->keep_caps;
   if (layers->flags & SBX_FLAG_DROP_CAPS) sbx_capabilities_hold(held);
   const struct sbx_cgroup *cgroup = &s->setup.cgroup;
-  int keep[10 + 2 * SBX_GROUPS_MAX] = {s->launch->control, s->launch->host,    s->launch->lease,
-                                       cgroup->parent,     cgroup->directory,  cgroup->kill,
-                                       s->setup.watch.fd,  s->broker.listener, s->setup.meter.io,
-                                       s->setup.meter.ids};
-  size_t count = 10;
+  int keep[12 + 2 * SBX_GROUPS_MAX] = {
+      s->launch->control, s->launch->host,    s->launch->lease,       cgroup->parent,
+      cgroup->directory,  cgroup->kill,       s->setup.watch.fd,      s->broker.listener,
+      s->setup.meter.io,  s->setup.meter.ids, s->broker.questions[0], s->broker.questions[1]};
+  size_t count = 12;
   for (size_t i = 0; i < s->setup.groups.count; i++) {
     struct sbx_group *group = &s->setup.groups.list[i];
     sbx_fd_close(&group->procs);
@@ -375,10 +375,11 @@ static void check_protected(struct supervisor *s) {
 }
 
 static void wait_for_something(struct supervisor *s) {
-  struct pollfd fds[4] = {{s->launch->control, POLLIN, 0},
+  struct pollfd fds[5] = {{s->launch->control, POLLIN, 0},
                           {s->launch->host, POLLIN, 0},
                           {s->setup.watch.fd, POLLIN, 0},
-                          {s->broker.listener, POLLIN, 0}};
+                          {s->broker.listener, POLLIN, 0},
+                          {sbx_broker_asking(&s->broker), POLLIN, 0}};
   int64_t until = sbx_earlier(sbx_earlier(s->timeout_ns, s->kill_ns), s->linger_ns);
   until = sbx_earlier(until, s->sampler.due_ns);
   struct timespec pause = {0, 0};
@@ -387,7 +388,7 @@ static void wait_for_something(struct supervisor *s) {
   if (left > 0) pause = (struct timespec){left / 1000000000, left % 1000000000};
   sigfillset(&others);
   sigdelset(&others, SIGCHLD);
-  if (ppoll(fds, 4, until == SBX_NEVER ? NULL : &pause, &others) <= 0) return;
+  if (ppoll(fds, 5, until == SBX_NEVER ? NULL : &pause, &others) <= 0) return;
   if (fds[0].revents) read_orders(s);
   if (fds[1].revents) abandon(s);
   if (fds[2].revents) check_protected(s);
@@ -395,6 +396,7 @@ static void wait_for_something(struct supervisor *s) {
     sbx_sight_serve(s->sight, fds[3].revents);
   else if (fds[3].revents)
     sbx_broker_serve(&s->broker, fds[3].revents);
+  if (fds[4].revents) sbx_broker_ask(&s->broker);
 }
 
 static void check_deadlines(struct supervisor *s) {
@@ -426,7 +428,7 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
                                    .cgroup = SBX_CGROUP_NONE,
                                    .meter = SBX_METER_NONE,
                                    .watch = {.fd = -1}},
-                         .broker = {.listener = -1},
+                         .broker = {.listener = -1, .questions = {-1, -1}},
                          .sampler = {.due_ns = SBX_NEVER},
                          .timeout_ns = SBX_NEVER,
                          .kill_ns = SBX_NEVER,

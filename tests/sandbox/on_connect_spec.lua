@@ -189,6 +189,22 @@ return {
     assert.equal("Permission denied\n", job:wait().stdout)
   end)
 
+  it("can't be asked so often that the host misses the end", function()
+    local job = assert(sbx.spawn({ "python3", "-c", [[
+import socket, threading
+def work():
+    for _ in range(4):
+        try: socket.create_connection(("127.0.0.1", 9))
+        except OSError: pass
+threads = [threading.Thread(target=work) for _ in range(60)]
+[t.start() for t in threads]; [t.join() for t in threads]
+print("over")]], cwd = dir, policy = policy(), on_connect = function() return false end,
+                                   timeout_ms = 30000 }))
+    support.sleep("9")
+    local r, err = job:wait()
+    assert.equal("over\n", assert(r, tostring(err)).stdout)
+  end)
+
   it("can kill the job that asks, and close it", function()
     local job
     job = assert(sbx.spawn({ "sh", "-c", "sleep 0.2; exec python3 -c '" .. CLIENT .. "' "
