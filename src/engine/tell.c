@@ -12,8 +12,10 @@
 #include "engine/refused.h"
 #include "engine/wire.h"
 
-/* Of the some 200 KB that a socket holds. */
-#define ON_THE_WAY_MAX (96 * 1024)
+/* Of the some 200 KB that a socket holds, by the kernel's own reckoning: what waits while the
+ * command runs leaves room for all that a host that looks late has missed. */
+#define LIVE_MAX (64 * 1024)
+#define LAST_MAX (176 * 1024)
 #define LAST_MS 500
 #define PAUSE_NS 1000000
 
@@ -23,6 +25,7 @@ struct message {
   size_t size;
   struct sbx_kept *kept[SBX_REFUSED_ALL]; /* that are in it */
   size_t count;
+  size_t room; /* of what may be on the way */
 };
 
 static char *put(char *at, const char *text, size_t size) {
@@ -62,9 +65,9 @@ static bool add(struct message *message, struct sbx_kept *kept, size_t number) {
   return true;
 }
 
-static bool has_room(int socket) {
+static bool has_room(const struct message *message, int socket) {
   int waiting = 0;
-  return ioctl(socket, SIOCOUTQ, &waiting) == 0 && waiting < ON_THE_WAY_MAX;
+  return ioctl(socket, SIOCOUTQ, &waiting) == 0 && (size_t)waiting + message->size < message->room;
 }
 
 static bool send_off(struct message *message, int socket) {
@@ -72,7 +75,8 @@ static bool send_off(struct message *message, int socket) {
                          {message->bytes, message->size}};
   struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
   if (message->count == 0) return true;
-  if (!has_room(socket) || sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0) return false;
+  if (!has_room(message, socket) || sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    return false;
   for (size_t i = 0; i < message->count; i++) {
     message->kept[i]->changed = false;
     message->kept[i]->told = true;
@@ -85,6 +89,7 @@ bool sbx_refused_tell(struct sbx_refused *refused, int socket, bool all) {
   static struct message message;
   if (!refused->changed) return true;
   message.report = (struct sbx_report){.type = SBX_REPORT_SEEN};
+  message.room = all ? LAST_MAX : LIVE_MAX;
   message.size = message.count = 0;
   for (size_t i = 0; i < SBX_REFUSED_ALL; i++) {
     struct sbx_kept *kept = &refused->list[i];

@@ -233,6 +233,18 @@ open("over", "w").close()]]):format(scene.out), cwd = scene.work, policy = watch
       assert.equal(5000 - 256, r.denial.dropped)
     end)
 
+    it("keeps what it has seen for a host that looks late", function()
+      local job = assert(sbx.spawn({ "sh", "-c", ([[
+i=0; while [ $i -lt 60 ]; do mkdir %s/%s$i; i=$((i + 1)); done 2>/dev/null; exit 3]])
+        :format(scene.out, ("x"):rep(200)), cwd = scene.work, policy = watch.policy(), tier = tier,
+        watch = true }))
+      support.sleep("2")
+      local _, err, out = job:wait()
+      assert.equal("denied", err.kind)
+      assert.equal(60, #out.denial.evidence)
+      assert.equal(61, #out.denial.failures)
+    end)
+
     it("is ended by a time-out and a kill as any other", function()
       local loop = "while :; do mkdir " .. scene.out .. "/x 2>/dev/null; done"
       local r, err = scene:run(tier, loop, { timeout_ms = 700 })
