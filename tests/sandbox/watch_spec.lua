@@ -239,10 +239,10 @@ i=0; while [ $i -lt 60 ]; do mkdir %s/%s$i; i=$((i + 1)); done 2>/dev/null; exit
         :format(scene.out, ("x"):rep(200)), cwd = scene.work, policy = watch.policy(), tier = tier,
         watch = true }))
       support.sleep("2")
-      local _, err, out = job:wait()
-      assert.equal("denied", err.kind)
-      assert.equal(60, #out.denial.evidence)
-      assert.equal(61, #out.denial.failures)
+      local r = assert(job:wait())
+      assert.equal(3, r.exit_code)
+      assert.equal(60, #r.denial.evidence)
+      assert.equal(61, #r.denial.failures)
     end)
 
     it("is ended by a time-out and a kill as any other", function()
