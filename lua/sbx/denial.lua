@@ -69,7 +69,7 @@ M.optional = {
   "/__pycache__$", "/__pycache__/", "%.pyc$", "%.pyc%.%d+$", "/%.cache$", "/%.cache/",
   "/%.pytest_cache", "/%.mypy_cache", "/%.ruff_cache", "/node_modules/%.cache", "/%.npm/_logs",
   "/%.npm/_cacache", "/%.npm/_update%-notifier%-last%-checked", "/%.ccache", "_history$",
-  "/%.lesshst$", "/%.viminfo",
+  "/%.lesshst$", "/%.viminfo", "/%.npm$", "/%.wget%-hsts$", "/%.eslintcache$", "^/proc/",
   "^/dev/tty$", "/index%.lock$", "/%.config/configstore", "/nscd/socket$", "/%.gnupg/",
   "^socket:unix$", "^socket:netlink$",
 }
@@ -95,9 +95,13 @@ M.network_phrases = {
 
 --- Lines that only pass on that something below failed.
 M.passing_on = {
-  "make: ***", "make[", "returned non-zero exit status", "returned 1 exit status", "npm err!",
-  "npm error", "exit status", "exit code", "error code", "command failed", "calledprocesserror",
-  "ninja: build stopped", "failed (", "short test summary", "node.js v",
+  "make: ***", "make[", "returned non-zero exit status", "returned 1 exit status",
+  "npm error code", "npm error path", "npm error command", "npm error a complete log",
+  "npm err! code", "lifecycle script", "exit status", "exit code", "error code", "command failed",
+  "calledprocesserror",
+  "ninja: build stopped", "failed (", "short test summary", "node.js v", "====", "test result:",
+  "tests:", "test suites:",
+  "failures:", "to rerun",
   "a complete log of this run", "collect2:", "exiting now", "xargs:",
 }
 

@@ -313,10 +313,12 @@ require("child_process").execSync("touch " + process.env.OUT + "/c", {stdio: "pi
 case("ww", { "node", "npm" }, "npm run -s out", { "create", "out/npm" })
 case("ww", { "node", "npm" }, "npm run -s ok", nil)
 case("ww", { "node", "npm" }, "npm test -s", nil)
-case("ww", { "node", "npm" }, "npm run -s nothing", nil)
-case("ww", { "make" }, "printf 'x:\\n\\t@touch $(OUT)/mk\\n' | make -s -f - x", { "create", "out/mk" })
+case("ww", { "node", "npm" }, "npm run nothing", nil)
+case("ww", { "make" }, "printf 'x:\\n\\t@touch $(OUT)/mk\\n' | make -s -f - x",
+     { "create", "out/mk" })
 case("ww", { "make" }, "printf 'x:\\n\\t-@touch $(OUT)/mk\\n\\t@exit 3\\n' | make -s -f - x", nil)
-case("ww", { "make" }, "printf 'a:\\n\\t@touch $(OUT)/a\\nb:\\n\\t@true\\n' | make -s -j2 -f - a b",
+case("ww", { "make" },
+     "printf 'a:\\n\\t@touch $(OUT)/a\\nb:\\n\\t@true\\n' | make -s -j2 -f - a b",
      { "create", "out/a" })
 case("ww", { "flock" }, "flock -n $OUT/file true", nil)
 case("ww", NONE, "bash -ec 'for i in 1 2 3; do echo $i > $OUT/n$i; done'", { "create", "out/n1" })
@@ -324,7 +326,8 @@ case("ww", NONE, "bash -c 'trap \"echo failed >&2; exit 70\" ERR; mkdir $OUT/tr'
      { "create", "out/tr" })
 case("ww", NONE, "bash -c 'x=$(mktemp -p $OUT) || { echo no temporary file >&2; exit 1; }'",
      { "create", "out/tmp." })
-case("ww", NONE, "set -e; d=$OUT/cfg; [ -d $d ] || mkdir $d; cp data.txt $d/", { "create", "out/cfg" })
+case("ww", NONE, "set -e; d=$OUT/cfg; [ -d $d ] || mkdir $d; cp data.txt $d/",
+     { "create", "out/cfg" })
 case("ww", NONE, "cat > $OUT/heredoc <<END\nx\nEND", { "create", "out/heredoc" })
 case("ww", NONE, "(umask 077; touch $OUT/um)", { "create", "out/um" })
 case("ww", NONE, "find . -name '*.txt' -exec cp {} $OUT \\;; test -e $OUT/data.txt",
