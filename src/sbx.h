@@ -280,7 +280,7 @@ enum sbx_refuser { /* what refuses */
 enum sbx_seen_kind {
   SBX_SEEN_REFUSED, /* an access */
   SBX_SEEN_FAILED,  /* a process that exited with another code than 0 */
-  SBX_SEEN_UNREAD,  /* calls of a program whose memory can't be read: count */
+  SBX_SEEN_UNREAD,  /* count: calls whose memory or file system can't be looked at */
   SBX_SEEN_DROPPED, /* count: refusals beyond those that are kept */
   SBX_SEEN_KINDS
 };
@@ -330,6 +330,7 @@ struct sbx_result {
   int signal;    /* 0: none */
   double duration_ms, setup_ms;
   int64_t leftover;
+  pid_t inner_pid; /* of the command, as what was seen numbers it */
   struct sbx_usage usage;
   uint64_t dropped[3];  /* bytes left out, by stream */
   char detail[224];     /* SBX_ENDED_PROTECT: the path */

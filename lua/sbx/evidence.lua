@@ -137,7 +137,8 @@ local function work_of(spec)
   -- a world of its own: what is asked here decides nothing about using the sandbox again
   return {
     plan = held.plan, alternative = held.plan.alternatives[spec.index], policy = held.policy,
-    cwd = spec.cwd, uid = ctx.uid, fs = surroundings.context(ctx.cwd, held.environ, core.world()).fs,
+    cwd = spec.cwd, uid = ctx.uid,
+    fs = surroundings.context(ctx.cwd, held.environ, core.world()).fs,
   }
 end
 
@@ -172,25 +173,28 @@ function KINDS_OF_SEEN.dropped(denial, raw) denial.dropped = raw.count end
 function KINDS_OF_SEEN.unread(denial, raw) denial.unread = raw.count end
 
 --- `result.denial` before it is judged.
----@param seen table[]|nil  of the core
+---@param raw table  the core's result
 ---@param spec table
 ---@return sbx.Denial
-function M.denial(seen, spec)
-  local denial = { verdict = "none", evidence = {}, failures = {}, watched = spec.watched or false,
-                   dropped = 0, unread = 0 }
-  local work = seen and #seen > 0 and work_of(spec)
-  for _, raw in ipairs(seen or {}) do KINDS_OF_SEEN[raw.kind](denial, raw, work) end
+function M.denial(raw, spec)
+  local seen = raw.seen or {}
+  local denial = {
+    verdict = "none", evidence = {}, failures = {}, watched = spec.watched or false,
+    dropped = 0, unread = 0, command = spec.watched and raw.inner_pid or nil,
+  }
+  local work = #seen > 0 and work_of(spec)
+  for _, one in ipairs(seen) do KINDS_OF_SEEN[one.kind](denial, one, work) end
   local function in_order(a, b) return a.seq < b.seq end
   table.sort(denial.evidence, in_order)
   table.sort(denial.failures, in_order)
   return denial
 end
 
---- The evidence as denial scripts get it: with `failures` and `dropped`.
+--- The evidence as denial scripts get it: with `failures`, `dropped`, `command`.
 function M.for_judge(denial)
   local list = {}
   for i, entry in ipairs(denial.evidence) do list[i] = entry end
-  list.failures, list.dropped = denial.failures, denial.dropped
+  list.failures, list.dropped, list.command = denial.failures, denial.dropped, denial.command
   return list
 end
 

@@ -16,7 +16,9 @@ local M = {}
 ---@field failures sbx.Failure[]   processes that exited with another status than 0, the last 64
 ---@field watched boolean          whether somebody looked
 ---@field dropped integer          refusals beyond those that are kept
----@field unread integer           calls of programs whose memory can't be read
+---@field unread integer           calls that could not be looked at: of programs whose memory can't
+---  be read, or on file systems whose server might never answer
+---@field command integer?          the command's pid as evidence and failures number it
 ---@field reason string?    why the denial script judges so
 ---@field suggest table?    a policy that would allow what was refused; nil where nothing should
 
@@ -230,7 +232,7 @@ local function base(raw, spec)
     timed_out = raw.ended_by == "timeout",
     truncated = raw.truncated, usage = raw.usage, leftover = raw.leftover,
     sandbox = spec.sandbox,
-    denial = evidence.denial(raw.seen, spec),
+    denial = evidence.denial(raw, spec),
     env_dropped = copy_list(spec.env_dropped),
     call_id = o.call_id, justification = o.justification,
     with_escalated_permissions = o.with_escalated_permissions,

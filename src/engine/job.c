@@ -218,6 +218,7 @@ static void fill_result(struct sbx_job *job) {
   result->duration_ms = (double)(end_ns - job->started_ns) / 1e6;
   result->setup_ms = (double)(job->started_ns - job->sent_ns) / 1e6;
   result->leftover = job->end.leftover;
+  result->inner_pid = job->inner_pid;
   result->usage = job->end.usage;
   sbx_output_dropped(job, result->dropped);
   result->reached = job->end.reached;

@@ -32,7 +32,7 @@ struct sbx_job {
   char *aside; /* where the bytes of a small cap are read; NULL until needed */
   bool live;
   pid_t owner; /* a fork of the host holds a copy that must not touch the job */
-  pid_t pid;
+  pid_t pid, inner_pid;
   int64_t sent_ns, started_ns;
   int64_t drain_ms, idle_ms;
   int64_t last_ns;         /* of output */

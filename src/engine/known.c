@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/clock.h"
+#include "engine/remote.h"
 #include "engine/sight.h"
 #include "layers/descriptors.h"
 
@@ -132,7 +133,7 @@ static struct sbx_directory *keep(const struct sbx_look *look, int at, const str
   struct sbx_known *list = &look->sight->known;
   const struct sbx_judge *judge = &look->sight->judge;
   char path[PATH_MAX];
-  int fd = sbx_fd_high(open_plain(look, at, parts));
+  int fd = sbx_remote_any() ? -1 : sbx_fd_high(open_plain(look, at, parts));
   if (fd < 0 || !sbx_path_of(fd, path)) {
     sbx_fd_close(&fd);
     return NULL;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "engine/memory.h"
+#include "engine/remote.h"
 #include "engine/sight.h"
 #include "layers/descriptors.h"
 
@@ -30,6 +31,7 @@ static void resolve(struct sbx_found *found, const struct sbx_look *look, int at
 static void note(const struct sbx_look *look, enum sbx_operation operation, refusal found,
                  const struct sbx_found *at, const struct sbx_found *other) {
   char path[PATH_MAX], target[PATH_MAX] = "";
+  if (at->code == EREMOTE) sbx_look_unread(look);
   if (found.code == 0 || !sbx_found_path(at, path)) return;
   if (other) sbx_found_path(other, target);
   sbx_look_note(look, operation, found, path, target);
@@ -170,6 +172,7 @@ static enum sbx_use use_of(const struct sbx_look *look) {
 static bool take_descriptor(const struct sbx_look *look, struct sbx_found *found) {
   *found = (struct sbx_found){.directory = -1};
   found->object = sbx_resolve_base((pid_t)look->call->pid, descriptor(look, look->form->at));
+  if (found->object >= 0 && sbx_remote_is(found->object)) sbx_fd_close(&found->object);
   return found->object >= 0;
 }
 
@@ -178,6 +181,8 @@ static bool find_one(const struct sbx_look *look, struct sbx_found *found) {
   if (look->form->path == SBX_NO_ARG) return take_descriptor(look, found);
   if (!sbx_look_text(look, look->form->path, path, sizeof path)) return false;
   if (!*path) return take_descriptor(look, found);
+  if (look->form->kind == SBX_CALL_REMOVE && asks_for_directory(look))
+    sbx_known_forget(&look->sight->known);
   if (look->rule->value == SBX_CONTINUE &&
       sbx_known_quiet(look, look->form->at, path, use_of(look)))
     return false;
@@ -235,7 +240,7 @@ static void judge_move(const struct sbx_look *look, struct pair *pair) {
   uint64_t flags = sbx_look_arg(look, look->form->flags);
   bool crosses = is_crossing(pair, pair->from.directory);
   if (pair->from.object < 0 || (pair->to.object >= 0 && flags & RENAME_NOREPLACE)) return;
-  if (is_directory(&pair->from)) sbx_known_forget(&look->sight->known);
+  if (is_directory(&pair->from) || is_directory(&pair->to)) sbx_known_forget(&look->sight->known);
   refusal from = crossing(sbx_judge_remove(judge, &pair->from), crosses);
   refusal to = crossing(judge_replaced(judge, &pair->to), crosses);
   if (to.code)
@@ -252,7 +257,8 @@ static bool find_pair(const struct sbx_look *look, struct pair *pair) {
   if (!sbx_look_text(look, form->path, path, sizeof path) ||
       !sbx_look_text(look, form->path2, path2, sizeof path2))
     return false;
-  if (sbx_known_quiet(look, form->at, path, link ? SBX_USE_WRITE : SBX_USE_MOVE) &&
+  bool swaps = !link && flags & RENAME_EXCHANGE;
+  if (!swaps && sbx_known_quiet(look, form->at, path, link ? SBX_USE_WRITE : SBX_USE_MOVE) &&
       sbx_known_quiet(look, form->at2, path2, SBX_USE_REMOVE) &&
       sbx_known_same(look, form->at, path, form->at2, path2))
     return false;

@@ -10,6 +10,7 @@
 #include <sys/statfs.h>
 #include <unistd.h>
 
+#include "engine/remote.h"
 #include "engine/who.h"
 #include "layers/descriptors.h"
 
@@ -125,6 +126,7 @@ static int follow_magic(struct walk *w, const char *name, const char *left) {
   if (is_own(w->found->directory)) return fail(w, EPERM);
   int fd = openat(w->found->directory, name, PLACE);
   if (fd < 0) return fail(w, errno);
+  if (sbx_remote_is(fd)) return close(fd), fail(w, EREMOTE);
   w->left = left;
   if (!*left) {
     w->found->object = fd;
@@ -178,11 +180,13 @@ static int arrive(struct sbx_found *found, int fd, const char *name, const char 
 static int step(struct walk *w, const char *name, const char *left) {
   struct sbx_found *found = w->found;
   struct stat st;
+  if (sbx_remote_is(found->directory)) return fail(w, EREMOTE);
   bool last = is_last(left), up = strcmp(name, "..") == 0;
   if (strcmp(name, ".") == 0 && !last) return w->left = left, 0;
   int fd = openat(found->directory, name, PLACE | O_NOFOLLOW);
   if (fd < 0 && errno == ENOENT && last) return arrive(found, -1, name, left);
   if (fd < 0) return fail(w, errno);
+  if (sbx_remote_is(fd)) return close(fd), fail(w, EREMOTE);
   if (fstat(fd, &st) < 0) st.st_mode = 0;
   if (S_ISLNK(st.st_mode) && (!last || w->follow || *left == '/')) {
     int rc = follow_link(w, fd, name, left);
@@ -202,6 +206,10 @@ static void run(struct walk *w) {
   while (rc == 0 && take_name(w, name, &left, &code))
     rc = code ? fail(w, code) : step(w, name, left);
   if (rc != 0) return;
+  if (sbx_remote_is(w->found->directory)) {
+    fail(w, EREMOTE);
+    return;
+  }
   /* no name at the end (/, . or ..): the directory is the object itself */
   w->found->name[0] = 0;
   w->found->object = fcntl(w->found->directory, F_DUPFD_CLOEXEC, 3);

@@ -9,10 +9,10 @@
 #include <sys/types.h>
 
 struct sbx_found {
-  int directory;           /* that holds the last name, or that the way ended in; -1 */
-  int object;              /* what is there; -1: nothing */
-  int code;                /* errno: the way ended before the last name */
-  bool slash;              /* asked for as a directory */
+  int directory; /* that holds the last name, or that the way ended in; -1 */
+  int object;    /* what is there; -1: nothing */
+  int code;      /* errno: the way ended before the last name (EREMOTE: nothing is known there) */
+  bool slash;    /* asked for as a directory */
   char name[NAME_MAX + 1]; /* "": the object was not reached by a name */
   char rest[PATH_MAX];     /* with code: what was left of the path */
 };

@@ -36,7 +36,7 @@ uint64_t sbx_look_arg(const struct sbx_look *look, int arg) {
   return arg == SBX_NO_ARG ? 0 : look->call->data.args[arg];
 }
 
-static void note_unread(const struct sbx_look *look) {
+void sbx_look_unread(const struct sbx_look *look) {
   struct sbx_who who;
   sbx_who_read(&who, (pid_t)look->call->pid);
   if (who.pid && is_valid(look->sight, look->call->id))
@@ -45,7 +45,7 @@ static void note_unread(const struct sbx_look *look) {
 
 bool sbx_look_text(const struct sbx_look *look, int arg, char *text, size_t size) {
   int code = sbx_memory_text((pid_t)look->call->pid, sbx_look_arg(look, arg), text, size);
-  if (code == EACCES) note_unread(look);
+  if (code == EACCES) sbx_look_unread(look);
   return code == 0;
 }
 

@@ -45,7 +45,9 @@ bool sbx_look_unlisted(const struct sbx_look *look);
 /* Notes a refusal; code 0: nothing. */
 void sbx_look_note(const struct sbx_look *look, enum sbx_operation operation,
                    struct sbx_refusal_seen found, const char *path, const char *target);
-/* Memory of the caller that can't be read is counted: false. */
+/* Counts a call that can't be looked at. */
+void sbx_look_unread(const struct sbx_look *look);
+/* Memory of the caller that can't be read is counted so: false. */
 bool sbx_look_text(const struct sbx_look *look, int arg, char *text, size_t size);
 uint64_t sbx_look_arg(const struct sbx_look *look, int arg);
 

@@ -113,6 +113,7 @@ static int failed(const struct sbx_report *report, struct sbx_error *err) {
 static void started(struct sbx_job *job, const struct sbx_report *report, pid_t sender,
                     const struct sbx_request *request, uint32_t namespaces) {
   job->pid = namespaces & SBX_NS_PID ? sender : report->pid;
+  job->inner_pid = report->pid;
   job->started_ns = job->last_ns = report->started_ns;
   int64_t bound = request->timeout_ms;
   if (bound >= 0 && bound < SBX_NEVER / 4 && request->kill_grace_ms < SBX_NEVER / 4)

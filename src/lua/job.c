@@ -132,6 +132,7 @@ static void push_result(lua_State *L, sbx_job *job) {
   set_number(L, "duration_ms", result->duration_ms);
   set_number(L, "setup_ms", result->setup_ms);
   set_integer(L, "leftover", result->leftover);
+  set_integer(L, "inner_pid", result->inner_pid);
   push_usage(L, &result->usage);
   lua_setfield(L, -2, "usage");
   push_truncated(L, result);

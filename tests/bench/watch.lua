@@ -31,7 +31,8 @@ local PREPARE = [[cd %s && mkdir tree project && cd tree && git init -q . &&
   done >all.c && awk '/#include <stdio/ {n++} {print > ("project/f" n ".c")}' all.c &&
   echo 'all: $(patsubst %%.c,%%.o,$(wildcard *.c))' >project/Makefile &&
   printf 'import unittest\nclass T(unittest.TestCase):\n' >project/test_a.py &&
-  for i in $(seq 200); do printf ' def test_%%d(self): self.assertEqual(sum(range(20000)), 199990000)\n' $i
+  for i in $(seq 200); do
+    printf ' def test_%%d(self): self.assertEqual(sum(range(20000)), 199990000)\n' $i
   done >>project/test_a.py]]
 
 -- What is run, what is done before each run, and the goal.
@@ -56,13 +57,13 @@ local function runner(directory, line, watch)
 end
 
 -- How often the filter would hand a call over, as strace counts them.
-local CALLS = "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,link,"
-  .. "linkat,symlink,symlinkat,chmod,fchmodat,chown,lchown,fchownat,utimensat,truncate"
+local CALLS = "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,"
+  .. "link,linkat,symlink,symlinkat,chmod,fchmodat,chown,lchown,fchownat,utimensat,truncate"
 
 local function count_calls(directory, line)
   local log = directory .. "/strace.log"
-  local ok = os.execute(("cd %s && GIT_CONFIG_GLOBAL=/dev/null HOME=%s strace -f -qq -o %s -e trace=%s"
-    .. " sh -c '%s' >/dev/null 2>&1"):format(directory, directory, log, CALLS, line))
+  local ok = os.execute(("cd %s && GIT_CONFIG_GLOBAL=/dev/null HOME=%s strace -f -qq -o %s"
+    .. " -e trace=%s sh -c '%s' >/dev/null 2>&1"):format(directory, directory, log, CALLS, line))
   if not ok then return nil end
   local count = 0
   for text in io.lines(log) do
@@ -123,7 +124,6 @@ return function(options)
   local rows = { spawns(directory, options.runs) }
   for _, what in ipairs(WORK) do
     rows[#rows + 1] = measure(directory, what, options.rounds)
-    if os.getenv("WDEBUG") then for k,v in pairs(rows[#rows]) do io.stderr:write(k,"=",tostring(v)," ") end io.stderr:write("\n") end
   end
   shell("rm -rf %s", directory)
   return rows

@@ -150,8 +150,8 @@ except OSError as e: print(e.errno)]])
     it("tells of protected names", function()
       if tier == "landlock" then return pending("only the contained tier holds this") end
       support.shell("mkdir %s/.git; echo x >%s/.git/config", scene.work, scene.work)
-      local r = scene:run(tier, [[echo x >.git/config; mv .git git; rmdir .git/x .codex; mkdir .git/hooks;
-        chmod 777 .git; touch fine]])
+      local r = scene:run(tier, [[echo x >.git/config; mv .git git; rmdir .git/x .codex
+        mkdir .git/hooks; chmod 777 .git; touch fine]])
       assert.same({
         "create " .. scene.work .. "/.git/hooks EROFS", "delete " .. scene.work .. "/.codex EBUSY",
         "metadata " .. scene.work .. "/.git EROFS", "rename " .. scene.work .. "/.git EBUSY",

@@ -1,0 +1,14 @@
+/* File systems that somebody else answers for, who may take any time or never do it: nothing on
+ * them is looked at by a process that others wait for (security.md 20). */
+#ifndef SBX_REMOTE_H
+#define SBX_REMOTE_H
+
+#include <stdbool.h>
+
+/* Whether there is any here. Asked of the kernel once: mounts made by somebody outside don't reach
+ * a mount namespace of one's own. */
+bool sbx_remote_any(void);
+/* Whether what is open lies on one; asks nobody but the kernel. */
+bool sbx_remote_is(int fd);
+
+#endif
