@@ -79,13 +79,16 @@ M.own_reasons = {
   "assert", "syntaxerror", "syntax error", "no such file", "not found", "undefined", "undeclared",
   "expected", "nameerror", "typeerror", "valueerror", "keyerror", "indexerror", "zerodivision",
   "attributeerror", "importerror", "modulenotfound", "no module named", "tests failed",
-  "test failed", " failed", "usage:", "unknown option",
+  "test failed", "usage:", "unknown option",
   "unrecognized option", "invalid", "missing", "does not exist", "doesn't exist", "mismatch",
   "not a git repository", "did not match", "no rule to make target", "no such table", "parse error",
   "unexpected", "command not found", "nothing to commit", "is a directory", "not a directory",
   "already exists", "file exists", "division by zero", "illegal", "ambiguous", "can't cd",
   "segmentation fault", "core dumped", "conflict", "panicked",
 }
+
+--- The same as patterns.
+M.own_patterns = { "tests? .-failed", "failed tests?", "%d+ failures?", "%d+ errors? generated" }
 
 --- How programs say that they reach nobody; counts in a guess where the network is taken away.
 M.network_phrases = {

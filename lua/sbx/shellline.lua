@@ -32,8 +32,17 @@ local function mentioned(statement, evidence)
   end
 end
 
---- A line that ends in `exit 3`, `false` or a test fails by that, which needs no process and so is
--- not in the chain; a test of what was refused fails because of it.
+local TESTS = { test = true, ["["] = true, ["[["] = true }
+
+-- Of a file, or of what is written there: nothing that came before is in it but as a file.
+local function is_settled(statement)
+  local word, rest = statement:match("^(%S+)%s*(.*)$")
+  if not TESTS[word] then return true end
+  return rest:find("^!?%s*%-%a%s") ~= nil or not rest:find("$", 1, true)
+end
+
+--- A line that ends in `exit 3`, `false` or a test of a file fails by that, which needs no process
+--- and so is not in the chain; a test of what was refused fails because of it.
 ---@return boolean decides, table|nil entry
 function M.last_step(work, exit_code)
   local script = script_of(work.command)
@@ -41,9 +50,12 @@ function M.last_step(work, exit_code)
   if not last then return false end
   local code = last:match("^exit%s+(%d+)$")
   if code then return tonumber(code) == exit_code end
-  if exit_code ~= 1 or not DECIDES[last:match("^%S+")] then return false end
+  if exit_code ~= 1 or not DECIDES[last:match("^%S+")] or not is_settled(last) then return false end
   return true, mentioned(last, work.evidence)
 end
+
+-- What passes all on whether it can write it or not.
+local COPIES = { tee = true }
 
 local function plain(word) return (word:gsub("%p", "%%%0")) end
 
@@ -51,14 +63,22 @@ local function plain(word) return (word:gsub("%p", "%%%0")) end
 function M.reads_from(work, child, writer)
   local script = script_of(work.command)
   if not script or not child.program or not writer.program then return false end
+  if COPIES[writer.program] then return false end
   local pattern = plain(writer.program) .. "[^;&\n|]*|[^;&\n|]*%f[%w]" .. plain(child.program)
   return script:find(pattern) ~= nil
+end
+
+-- `[ $? -eq 0 ]`, `test $i = 1`
+local function ends_in_test(script)
+  local last = last_statement(script)
+  return last ~= nil and TESTS[last:match("^%S+") or ""] ~= nil and not is_settled(last)
 end
 
 --- `|| exit 3` makes another status of a step's.
 function M.may_translate(work, exit_code)
   local script = script_of(work.command)
   return not script or script:find("exit%s+" .. exit_code .. "%f[%D]") ~= nil
+    or exit_code == 1 and ends_in_test(script)
 end
 
 return M

@@ -79,6 +79,14 @@ local function speaks_of_any(words, line, evidence)
   return false
 end
 
+local function gives_another(words, line)
+  if M.has_any(line, words.own_reasons) then return true end
+  for _, pattern in ipairs(words.own_patterns or {}) do
+    if line:find(pattern) then return true end
+  end
+  return false
+end
+
 --- The last line that gives a reason, and whether it is another than a refusal. Lines that only
 --- pass on that something below failed give none.
 function M.last_word(words, lines, evidence)
@@ -86,7 +94,7 @@ function M.last_word(words, lines, evidence)
     local line = lines[i]
     if not M.has_any(line, words.passing_on) then
       if speaks_of_any(words, line, evidence) then return line, false end
-      if M.has_any(line, words.own_reasons) then return line, true end
+      if gives_another(words, line) then return line, true end
     end
   end
 end
