@@ -69,7 +69,7 @@ M.optional = {
   "/__pycache__$", "/__pycache__/", "%.pyc$", "%.pyc%.%d+$", "/%.cache$", "/%.cache/",
   "/%.pytest_cache", "/%.mypy_cache", "/%.ruff_cache", "/node_modules/%.cache", "/%.npm/_logs",
   "/%.npm/_cacache", "/%.npm/_update%-notifier%-last%-checked", "/%.ccache", "_history$",
-  "/%.lesshst$", "/%.viminfo",
+  "/%.lesshst$", "/%.viminfo", "/%.npm$", "/%.wget%-hsts$", "/%.eslintcache$", "^/proc/",
   "^/dev/tty$", "/index%.lock$", "/%.config/configstore", "/nscd/socket$", "/%.gnupg/",
   "^socket:unix$", "^socket:netlink$",
 }
@@ -79,13 +79,16 @@ M.own_reasons = {
   "assert", "syntaxerror", "syntax error", "no such file", "not found", "undefined", "undeclared",
   "expected", "nameerror", "typeerror", "valueerror", "keyerror", "indexerror", "zerodivision",
   "attributeerror", "importerror", "modulenotfound", "no module named", "tests failed",
-  "test failed", " failed", "usage:", "unknown option",
+  "test failed", "usage:", "unknown option",
   "unrecognized option", "invalid", "missing", "does not exist", "doesn't exist", "mismatch",
   "not a git repository", "did not match", "no rule to make target", "no such table", "parse error",
   "unexpected", "command not found", "nothing to commit", "is a directory", "not a directory",
   "already exists", "file exists", "division by zero", "illegal", "ambiguous", "can't cd",
   "segmentation fault", "core dumped", "conflict", "panicked",
 }
+
+--- The same as patterns.
+M.own_patterns = { "tests? .-failed", "failed tests?", "%d+ failures?", "%d+ errors? generated" }
 
 --- How programs say that they reach nobody; counts in a guess where the network is taken away.
 M.network_phrases = {
@@ -95,9 +98,13 @@ M.network_phrases = {
 
 --- Lines that only pass on that something below failed.
 M.passing_on = {
-  "make: ***", "make[", "returned non-zero exit status", "returned 1 exit status", "npm err!",
-  "npm error", "exit status", "exit code", "error code", "command failed", "calledprocesserror",
-  "ninja: build stopped", "failed (", "short test summary", "node.js v",
+  "make: ***", "make[", "returned non-zero exit status", "returned 1 exit status",
+  "npm error code", "npm error path", "npm error command", "npm error a complete log",
+  "npm err! code", "lifecycle script", "exit status", "exit code", "error code", "command failed",
+  "calledprocesserror",
+  "ninja: build stopped", "failed (", "short test summary", "node.js v", "====", "test result:",
+  "tests:", "test suites:",
+  "failures:", "to rerun",
   "a complete log of this run", "collect2:", "exiting now", "xargs:",
 }
 

@@ -51,6 +51,16 @@ describe("a refusal in words", function()
     assert.equal("  no grant is offered: .git is protected", lines[3])
   end)
 
+  it("is said when it happens where it is the first of the network", function()
+    local lines = {}
+    local first = refusals.first({ warn = function(line) lines[#lines + 1] = line end })
+    first(entry("/x"))
+    first({ operation = "socket", family = "unix", errno = "EPERM" })
+    first({ operation = "connect", address = "1.2.3.4:80", errno = "EPERM", program = "npm" })
+    first({ operation = "connect", address = "1.2.3.4:81", errno = "EPERM", program = "npm" })
+    assert.same({ "refused: connect 1.2.3.4:80 (EPERM, by npm); the command goes on" }, lines)
+  end)
+
   it("has options for networks and sockets", function()
     local function option(field, value)
       return refusals.option({ field = field, value = value })
@@ -121,6 +131,14 @@ describe("sbxlua", function()
     assert.truthy(got.stderr:find("to allow it: -w " .. place, 1, true))
     assert.equal("", command({ "-q", "--watch", "sh", "-c", ": 2>/dev/null >" .. place .. "/x" })
       .stderr:gsub("^sh: [^\n]*\n", ""))
+  end)
+
+  it("run tells a terminal of the first refusal of the network while the command runs", function()
+    if not watched() then return pending("no watch here") end
+    local got = program.shell("TERM=dumb script -qec \"$sbxlua run --watch -- bash -c"
+      .. " 'exec 3<>/dev/tcp/127.0.0.1/9; sleep 0.3; echo later'\" /dev/null")
+    assert.truthy(got.stdout:find("refused: connect 127.0.0.1:9 .*the command goes on.*later"),
+                  got.stdout)
   end)
 
   it("run offers what then does", function()

@@ -313,10 +313,12 @@ require("child_process").execSync("touch " + process.env.OUT + "/c", {stdio: "pi
 case("ww", { "node", "npm" }, "npm run -s out", { "create", "out/npm" })
 case("ww", { "node", "npm" }, "npm run -s ok", nil)
 case("ww", { "node", "npm" }, "npm test -s", nil)
-case("ww", { "node", "npm" }, "npm run -s nothing", nil)
-case("ww", { "make" }, "printf 'x:\\n\\t@touch $(OUT)/mk\\n' | make -s -f - x", { "create", "out/mk" })
+case("ww", { "node", "npm" }, "npm run nothing", nil)
+case("ww", { "make" }, "printf 'x:\\n\\t@touch $(OUT)/mk\\n' | make -s -f - x",
+     { "create", "out/mk" })
 case("ww", { "make" }, "printf 'x:\\n\\t-@touch $(OUT)/mk\\n\\t@exit 3\\n' | make -s -f - x", nil)
-case("ww", { "make" }, "printf 'a:\\n\\t@touch $(OUT)/a\\nb:\\n\\t@true\\n' | make -s -j2 -f - a b",
+case("ww", { "make" },
+     "printf 'a:\\n\\t@touch $(OUT)/a\\nb:\\n\\t@true\\n' | make -s -j2 -f - a b",
      { "create", "out/a" })
 case("ww", { "flock" }, "flock -n $OUT/file true", nil)
 case("ww", NONE, "bash -ec 'for i in 1 2 3; do echo $i > $OUT/n$i; done'", { "create", "out/n1" })
@@ -324,7 +326,8 @@ case("ww", NONE, "bash -c 'trap \"echo failed >&2; exit 70\" ERR; mkdir $OUT/tr'
      { "create", "out/tr" })
 case("ww", NONE, "bash -c 'x=$(mktemp -p $OUT) || { echo no temporary file >&2; exit 1; }'",
      { "create", "out/tmp." })
-case("ww", NONE, "set -e; d=$OUT/cfg; [ -d $d ] || mkdir $d; cp data.txt $d/", { "create", "out/cfg" })
+case("ww", NONE, "set -e; d=$OUT/cfg; [ -d $d ] || mkdir $d; cp data.txt $d/",
+     { "create", "out/cfg" })
 case("ww", NONE, "cat > $OUT/heredoc <<END\nx\nEND", { "create", "out/heredoc" })
 case("ww", NONE, "(umask 077; touch $OUT/um)", { "create", "out/um" })
 case("ww", NONE, "find . -name '*.txt' -exec cp {} $OUT \\;; test -e $OUT/data.txt",
@@ -407,5 +410,105 @@ case("secret", NONE, ". $OUT/app.conf", { "read", "out/app.conf" })
 case("secret", { "python3" }, "python3 -c 'import os; open(os.environ[\"OUT\"] + \"/app.conf\")'",
      { "read", "out/app.conf" })
 case("secret", NONE, "cat $OUT/file && cat missing", nil)
+
+-- ---- another hand ----
+case("ww", { "git" }, "bash -lc 'cd $OUT && git -C repo status --porcelain && echo z > repo/f'",
+     { "write", "out/repo/f" })
+case("ww", { "npm" }, "bash -c 'npm --version >/dev/null && echo ok > $OUT/v'",
+     { "create", "out/v" })
+case("ww", { "python3" }, "bash -c 'set -e; for f in *.py; do python3 -m py_compile $f; done'", nil)
+case("ww", { "python3" }, "bash -c 'python3 -m py_compile mod.py; python3 -m pyflakes mod.py'", nil)
+case("ww", { "python3" }, [=[python3 - <<'E'
+import json,os
+d=json.load(open('package.json'))
+d['x']=1
+json.dump(d,open(os.path.join(os.environ['OUT'],'p.json'),'w'))
+E]=],
+     { "create", "out/p.json" })
+case("ww", { "python3" }, [=[python3 - <<'E'
+import os
+try:
+  open(os.environ['OUT']+'/c','w')
+except OSError as e:
+  print('warning: no cache:',e)
+import mod
+assert mod.one()==3,'wrong value'
+E]=],
+     nil)
+case("ww", { "python3" }, [=[python3 - <<'E'
+import os,sys
+try:
+  open(os.environ['OUT']+'/c','w')
+except OSError as e:
+  sys.exit('fatal: cannot save state')
+E]=],
+     { "create", "out/c" })
+case("ww", { "python3" }, [=[python3 - <<'E'
+import os,sys
+try:
+  os.makedirs(os.environ['OUT']+'/deep/er')
+except OSError as e:
+  print('Setup failed, see log',file=sys.stderr)
+  sys.exit(2)
+E]=],
+     { "create", "out/deep" })
+case("ww", { "make" }, "make -k check broken 2>&1 | tail -1; false", nil)
+case("ww", NONE, "tar -C $OUT -xf /dev/null 2>/dev/null; tar tf nosuch.tar", nil)
+case("ww", { "curl" }, "curl -s -m 2 http://127.0.0.1:$TCP/health || exit 1", { "connect", "TCP" })
+case("ww", { "curl" }, "for i in 1 2; do curl -s -m 1 http://127.0.0.1:$TCP/ && break; sleep 0.1; done; test $i = 1",
+     { "connect", "TCP" })
+case("ww", { "node" }, [=[node -e 'fetch("http://127.0.0.1:"+process.env.TCP).then(r=>process.exit(0),e=>{console.error("fetch failed");process.exit(1)})']=],
+     { "connect", "TCP" })
+case("ww", { "python3" }, [=[python3 -c 'import urllib.request as u,os;u.urlopen("http://localhost:"+os.environ["TCP"]).read()']=],
+     { "connect", "TCP" })
+case("ww", { "git" }, "git -c core.editor=true commit --amend -q", { "create", "work/.git/" })
+case("ww", { "git" }, "git add -A && git commit -qm x", { "create", "work/.git/index.lock" })
+case("ww", { "git" }, "git reset --hard -q HEAD", { "create", "work/.git/" })
+case("ww", { "git" }, "git fetch -q $OUT/repo main", { "create", "work/.git/" })
+case("ww", { "git" }, "git branch -D nosuch", nil)
+case("ww", { "git" }, "git push -q $OUT/repo HEAD:refs/heads/new", { "create", "out/repo/.git/" })
+case("ww", { "git" }, "git blame nosuchfile", nil)
+case("ww", { "git" }, "git diff --check; git diff --quiet data.txt || exit 1", nil)
+case("ro", { "gcc" }, "cc -o prog ok.c", { "create", "" })
+case("ww", { "gcc" }, "cc -c ok.c && ar rcs $OUT/lib.a ok.o", { "create", "out/" })
+case("ww", { "sqlite3" }, "sqlite3 $OUT/data.db '.backup '$OUT/bak.db", { "create", "out/bak.db" })
+case("ww", { "sqlite3" }, "sqlite3 :memory: 'select bogus'", nil)
+case("ww", { "sqlite3" }, "echo 'select 1;' | sqlite3 -batch $OUT/data.db && sqlite3 $OUT/data.db 'drop table t'",
+     { "create", "out/data.db" }, { other = { "write" } })
+case("ww", { "rsync" }, "rsync -a $OUT/dir/ mirror/ && rsync -a mirror/ $OUT/dir2/",
+     { "create", "out/dir2" })
+case("ww", NONE, "find $OUT -name a -exec rm {} +", { "delete", "out/dir/a" })
+case("ww", NONE, "find . -name '*.nothing' | grep .", nil)
+case("ww", NONE, "xargs -a list.txt -n1 sh -c 'echo $0 > $OUT/$0'", { "create", "out/" })
+case("ww", NONE, "xargs -a list.txt -n1 sh -c 'test -f $0'", nil)
+case("ww", NONE, "chmod -R g+w $OUT/dir", { "metadata", "out/dir" })
+case("ww", NONE, "install -d $OUT/share/doc", { "create", "out/share" })
+case("ww", NONE, "ln -s $PWD/data.txt $OUT/dl && cat $OUT/dl", { "create", "out/dl" })
+case("ww", NONE, "mkdir -p logs && ./build.sh > logs/build.log 2>&1", { "create", "out/build" })
+case("ww", NONE, "./build.sh > build.log 2>&1 || { tail -1 build.log; exit 1; }",
+     { "create", "out/build" })
+case("ww", NONE, "( ./build.sh ) >/dev/null 2>&1; [ $? -eq 0 ]", { "create", "out/build" })
+case("ww", NONE, "if ./build.sh >/dev/null 2>&1; then echo good; else echo 'build failed' >&2; exit 1; fi",
+     { "create", "out/build" })
+case("ww", { "python3" }, "./build.sh >/dev/null 2>&1; python3 -m unittest -q test_bad", nil)
+case("ww", { "python3" }, "PYTHONPYCACHEPREFIX=$OUT/pyc python3 fails.py", nil)
+case("ww", { "python3" }, "PYTHONPYCACHEPREFIX=$OUT/pyc python3 -m unittest -q test_bad", nil)
+case("ww", NONE, "HISTFILE=$OUT/hist bash -ic 'echo hi; exit 3' 2>/dev/null", nil)
+case("ww", { "make" }, "touch $OUT/.stamp 2>/dev/null; make -s nothing-here", nil)
+case("ww", NONE, "logger -f $OUT/none 2>/dev/null; wc -l missing.txt", nil)
+case("ww", NONE, "tee -a $OUT/log < data.txt | grep -c zzz", nil)
+case("ww", NONE, "date >> $OUT/log; ./nosuch.sh", nil)
+case("ww", NONE, "dd if=missing of=$OUT/x 2>/dev/null", nil)
+case("ww", NONE, "cp missing $OUT/", nil)
+case("ww", NONE, "mv missing $OUT/", nil)
+case("ww", NONE, "rm $OUT/missing", nil)
+case("ww", NONE, "cat < missing >> $OUT/file", nil)
+case("ww", { "python3" }, [=[python3 -c 'open("nosuch").read(); open("$OUT/x","w")']=], nil)
+case("ww", NONE, "ls $OUT/missing && touch $OUT/y", nil)
+case("ww", NONE, "gzip -t data.txt; exit $?", nil)
+case("ww", { "openssl" }, "openssl req -new -key nosuch.pem -out $OUT/csr", nil)
+case("ww", { "python3" }, [=[echo test | python3 -c 'import sys; open("'$OUT'/in","w").write(sys.stdin.read())']=],
+     { "create", "out/in" })
+case("ww", NONE, "nohup touch $OUT/nh >/dev/null 2>&1 & wait $!", { "create", "out/nh" })
 
 return M

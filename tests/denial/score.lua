@@ -80,6 +80,7 @@ local function obstacle(place, case)
   for _, name in ipairs(case.needs) do
     if not is_installed(name) then return name .. " is not installed" end
   end
+  if case.policy == "secret" and M.tier == "landlock" then return "deny_read needs mounts" end
   if case.line:find("TCP", 1, true) and not place.port then return "no server: python3" end
 end
 

@@ -96,6 +96,32 @@ describe("the text of a process with refusals of its own", function()
   end)
 end)
 
+describe("a runner of tests", function()
+  local function verdict(text)
+    return (judge(1, text, { { 2, 1, "pytest", 1, 9 } },
+                  { { 2, "create", "/o/log", "EROFS", 1 } }))
+  end
+
+  it("is judged by its tests, not by its sums", function()
+    local sum = "=========== short test summary info ===========\n"
+    assert.equal("confirmed", verdict("E  OSError: [Errno 30] Read-only file system: '/o/log'\n"
+      .. sum .. "FAILED t.py::test_w - OSError: [Errno 30] Read-only file system: '/o/log'\n"
+      .. "=========== 1 failed in 0.02s ===========\n"))
+    assert.equal("none", verdict("E  assert 1 == 2\n" .. sum
+      .. "FAILED t.py::test_w - assert 1 == 2\n=========== 1 failed in 0.02s ===========\n"))
+  end)
+end)
+
+describe("a pipe", function()
+  it("fails its reader by its writer", function()
+    local failures = { { 3, 2, "curl", 7, 2 }, { 4, 2, "grep", 1, 3 }, { 2, 1, "sh", 1, 4 } }
+    local refused = { { 3, "create", "/o/x", "EROFS", 1 } }
+    assert.equal("confirmed", (judge(1, "", failures, refused, shell("curl x | grep -q y"))))
+    assert.equal("none", (judge(1, "", failures, refused, shell("curl x; grep -q y z"))))
+    assert.equal("none", (judge(1, "", failures, refused, shell("curl x || grep -q y z"))))
+  end)
+end)
+
 describe("a watched run", function()
   it("without a refusal is none, whatever it prints", function()
     local text = table.concat(denial.keywords, "\n")

@@ -75,6 +75,23 @@ local function more_words(denial, shown)
   if rest > 0 then return "and " .. rest .. " more (--json lists them)" end
 end
 
+local NETWORK = { connect = true, send = true, socket = true }
+
+--- A listener that says the first refusal of the network when it happens: a command may try for
+--- minutes before it ends. Sockets of other kinds are asked for by the way (names, users).
+---@param say sbx.cli.Reporter
+---@return fun(entry: table)
+function M.first(say)
+  local said = false
+  return function(entry)
+    local internet = entry.address and not entry.address:find("^unix:")
+      or tostring(entry.family):find("^inet") ~= nil
+    if said or not NETWORK[entry.operation] or not internet then return end
+    said = true
+    say.warn("refused: " .. M.what(entry) .. "; the command goes on")
+  end
+end
+
 --- Says what was refused. Equal rules and grants that follow each other are said once.
 ---@param denial sbx.Denial
 ---@param say sbx.cli.Reporter

@@ -88,6 +88,9 @@ local function run(opts, values)
   local report = require("sbx.cli.report")
   local say = message.reporter(values.quiet or values.json)
   program.catch_signals()
+  if opts.watch and not values.json and not values.quiet and program.isatty(2) then
+    opts.on_refused = require("sbx.cli.refusals").first(say)
+  end
   local job, err = start(opts)
   if not job then
     local signal = program.pending_signal()

@@ -1,0 +1,111 @@
+-- What a command wrote about why it failed: lines in lower case, looked through for the words of
+-- the denial script.
+
+local M = {}
+
+local STRERROR = {
+  EROFS = "read-only file system", EACCES = "permission denied", EPERM = "operation not permitted",
+  EXDEV = "cross-device link", EBUSY = "device or resource busy", ENOSYS = "not implemented",
+  ENETUNREACH = "network is unreachable", ESRCH = "no such process",
+  EAFNOSUPPORT = "address family not supported", EOPNOTSUPP = "operation not supported",
+  ENOENT = "no such file or directory",
+}
+
+local function lines_of(text)
+  local lines = {}
+  for line in (text or ""):gmatch("[^\r\n]+") do lines[#lines + 1] = line:lower() end
+  return lines
+end
+
+-- As a word of its own: "out" is not in "output".
+local function has_word(line, word)
+  local from = 1
+  while true do
+    local first, last = line:find(word, from, true)
+    if not first then return false end
+    local before, after = line:sub(first - 1, first - 1), line:sub(last + 1, last + 1)
+    if not before:find("[%w_]") and not after:find("[%w_]") then return true end
+    from = first + 1
+  end
+end
+
+function M.has_any(line, phrases)
+  for _, phrase in ipairs(phrases or {}) do
+    if line:find(phrase, 1, true) then return phrase end
+  end
+end
+
+-- A name of one or two letters stands in too many lines.
+local SHORTEST = 3
+
+function M.names(line, entry)
+  for _, what in ipairs({ entry.path or false, entry.target or false, entry.address or false }) do
+    local text = what and what:lower():gsub("^unix:", "")
+    if text and line:find(text, 1, true) then return true end
+    local last = text and text:match("([^/]+)/*$")
+    if last and #last >= SHORTEST and has_word(line, last) then return true end
+  end
+  local host = entry.address and entry.address:match("^(.*):%d+$")
+  return host ~= nil and has_word(line, host:lower())
+end
+
+function M.says_errno(line, entry)
+  local code = entry.errno
+  if not code then return false end
+  local words = STRERROR[code]
+  return words and line:find(words, 1, true) ~= nil or has_word(line, code:lower())
+end
+
+--- Whether a line may speak of when it speaks of this refusal.
+function M.speaks_of(words, line, entry)
+  return M.says_errno(line, entry) or M.has_any(line, words.phrases[entry.operation]) ~= nil
+    or M.has_any(line, words.phrases.all) ~= nil
+end
+
+--- How a later step says that something isn't there.
+M.GONE = { "no such file", "not found", "does not exist", "doesn't exist", "enoent", "missing",
+           "cannot stat", "can't open", "cannot open", "not a directory", "nonexistent" }
+
+--- Whether a line has the path itself, or one below it.
+function M.below(line, entry)
+  local _, last = line:find((entry.path or "\0"):lower(), 1, true)
+  return last ~= nil and not line:sub(last + 1, last + 1):find("[%w_%-%.]")
+end
+
+local function speaks_of_any(words, line, evidence)
+  for _, entry in ipairs(evidence) do
+    if M.speaks_of(words, line, entry) then return true end
+  end
+  return false
+end
+
+local function gives_another(words, line)
+  if M.has_any(line, words.own_reasons) then return true end
+  for _, pattern in ipairs(words.own_patterns or {}) do
+    if line:find(pattern) then return true end
+  end
+  return false
+end
+
+--- The last line that gives a reason, and whether it is another than a refusal. Lines that only
+--- pass on that something below failed give none.
+function M.last_word(words, lines, evidence)
+  for i = #lines, 1, -1 do
+    local line = lines[i]
+    if not M.has_any(line, words.passing_on) then
+      if speaks_of_any(words, line, evidence) then return line, false end
+      if gives_another(words, line) then return line, true end
+    end
+  end
+end
+
+--- The lines that give a reason: of stderr, or of all that was written where stderr gives none.
+---@return string[]
+function M.lines(words, output, evidence)
+  local lines = lines_of(output.stderr)
+  if M.last_word(words, lines, evidence) then return lines end
+  local all = lines_of(output.aggregated_output)
+  return #all > 0 and all or lines_of(output.stdout)
+end
+
+return M
