@@ -102,12 +102,14 @@ end
 function M.start(spec)
   local o, kept = spec.o, spec.kept
   if not o.audit then return true end
+  spec.audit = o.audit
   if type(o.audit) == "string" then
-    local ok, err = check_place(place_of(o.audit) or o.audit, kept.plan)
+    spec.audit = place_of(o.audit) or o.audit -- the host may go elsewhere before the end
+    local ok, err = check_place(spec.audit, kept.plan)
     if not ok then return nil, err end
   end
   spec.run_id = run_id()
-  return write(o.audit, {
+  return write(spec.audit, {
     event = "start", run = spec.run_id, time = core.time(), command = o.argv, cwd = spec.cwd,
     call_id = o.call_id, justification = o.justification,
     with_escalated_permissions = o.with_escalated_permissions, policy = kept.plan.policy,
@@ -117,7 +119,7 @@ end
 
 local function note_evidence(spec, out)
   for _, entry in ipairs(out.denial.evidence) do
-    local ok, err = write(spec.o.audit, {
+    local ok, err = write(spec.audit, {
       event = "refused", run = spec.run_id, time = core.time(), evidence = entry,
     })
     if not ok then return nil, err end
@@ -147,7 +149,7 @@ function M.finish(spec, result, err, output)
   local out = result or output
   local ok, why = true, nil
   if out then ok, why = note_evidence(spec, out) end
-  if ok then ok, why = write(spec.o.audit, end_of(spec, out, err)) end
+  if ok then ok, why = write(spec.audit, end_of(spec, out, err)) end
   if ok then return result, err, output end
   why.output = out
   return nil, why, out

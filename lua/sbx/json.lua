@@ -23,7 +23,7 @@ for name in ([[
   writable_roots read_only protect deny_read readable unix_sockets allow require allow_missing
   exclude include_only command writable alternatives namespaces capabilities calls partly passed
   dropped families widened scopes
-  learnt not_granted
+  not_granted
 ]]):gmatch("%S+") do
   LISTS[name] = true
 end

@@ -125,8 +125,11 @@ function M.learn(base, run, choice)
     state.passed = has_passed(out, err)
     if state.passed or not out or out.status == "cancelled" then break end
     local evidence = out.denial.evidence
+    -- what the last run learns nobody would try
+    if state.runs == M.MOST_RUNS then break end
     local new = take(state, evidence)
-    if #new == 0 then break end
+    state.nothing_new = #new == 0
+    if state.nothing_new then break end
     if cause_of(evidence) then guessed = 0 else guessed = guessed + #new end
     grow(state, new)
   end

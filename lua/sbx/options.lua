@@ -231,10 +231,21 @@ local function check_together(o, verb)
   if o.on_refused and o.watch == false then
     errors.throw("option \"on_refused\" says nothing with watch = false: leave out one")
   end
-  if o.on_refused then o.watch = true end
+  for _, name in ipairs({ "watch", "on_refused" }) do
+    if o.sandbox == "none" and o[name] then
+      errors.throw(string.format("option %q says nothing with sandbox = \"none\": leave out one",
+                                 name))
+    end
+  end
   if verb == "run" and o.stdin == true then
     errors.throw("stdin = true is for sbx.spawn (job:write); give sbx.run the text itself")
   end
+end
+
+-- Who wants to hear of refusals wants them seen.
+local function set_watch(o)
+  local asks = o.on_refused or o.on_denied
+  if o.watch == nil and asks and o.sandbox ~= "none" then o.watch = true end
 end
 
 --- Checks opts and gives a table of its own, with the defaults in it and `argv` as the command.
@@ -250,6 +261,7 @@ function M.read(opts, verb)
   local listed, err = read_named(opts, o, verb)
   if not listed then return nil, err end
   check_together(o, verb)
+  set_watch(o)
   return read_command(opts, o, listed)
 end
 

@@ -244,6 +244,9 @@ local function missing_of(held, index)
       property = entry.property, reason = entry.reason .. cause(held, index, entry.property),
     }
   end
+  if held.ctx.watch and held.plan.type == "none" then
+    list[#list + 1] = { property = "watch", reason = "there is no sandbox that could refuse" }
+  end
   if held.unwatched then
     list[#list + 1] = { property = "watch", reason = held.unwatched }
   end

@@ -8,11 +8,11 @@ local M = {}
 -- Below a home, names that begin with a dot are what shells, tools and desktops read and run, and
 -- where keys lie; these hold what can be fetched or made again.
 M.CACHES = {
-  ".cache", ".cargo/registry", ".cargo/git", ".npm", ".local/state", ".local/share/pnpm", ".m2",
-  ".gradle/caches", ".gradle/wrapper", ".ccache", ".nuget", ".pnpm-store", ".rustup/tmp",
-  ".rustup/downloads", ".pub-cache", ".ivy2", ".stack", ".cabal/packages", ".yarn", ".bun/install",
-  ".deno", ".terraform.d/plugin-cache", ".node-gyp", ".cpan", ".gem", ".sbt", ".matplotlib",
-  ".jupyter/runtime", ".ipython", ".hex", ".mix",
+  ".cache", ".cargo/registry", ".cargo/git", ".npm/_cacache", ".npm/_logs", ".local/share/pnpm",
+  ".m2/repository", ".gradle/caches", ".gradle/wrapper", ".ccache", ".nuget/packages",
+  ".pnpm-store", ".rustup/tmp", ".rustup/downloads", ".pub-cache", ".ivy2/cache",
+  ".cabal/packages", ".yarn/cache", ".yarn/berry/cache", ".bun/install/cache",
+  ".terraform.d/plugin-cache", ".node-gyp", ".cpan/sources", ".matplotlib", ".jupyter/runtime",
 }
 
 -- Components of a path, wherever they stand.

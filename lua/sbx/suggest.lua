@@ -80,8 +80,6 @@ end
 M.ungrantable = ungrantable
 
 local function why_never(ctx, entry, root)
-  local field = refusing_rule(entry.rule)
-  if field then return "the policy refuses it by name (" .. field .. ")" end
   if tostring(entry.rule):find("sbxlua's own", 1, true) then return "it is sbxlua's own" end
   local name = protected_place(ctx, entry.path) or protected_name(ctx, root, entry.path)
   if name then return name .. " is protected" end
@@ -91,11 +89,12 @@ end
 
 local function path_grant(ctx, entry)
   local reads = entry.operation == "read" or entry.operation == "execute"
-  if reads and not ctx.plan.readable then
-    return never(refusing_rule(entry.rule) and "the policy refuses it by name" or NOTHING)
-  end
+  local field = refusing_rule(entry.rule)
+  if field then return never("the policy refuses it by name (" .. field .. ")") end
+  if reads and not ctx.plan.readable then return never(NOTHING) end
   local root = place_of(ctx, entry.operation, entry.path)
   local why = not reads and why_never(ctx, entry, root)
+  if reads and root == "/" then why = "everything could be read" end
   if why then return never(why) end
   if entry.errno == "EXDEV" then
     return never("it would leave its directory tree: copying does what moving can't")
@@ -108,10 +107,12 @@ end
 -- Sockets
 
 local function unix_grant(ctx, entry, address)
+  if not entry.address then
+    return never("which socket it wanted is not seen: --unix-socket PATH lets it connect to one")
+  end
   if not address.path then return never("only the full network reaches abstract sockets") end
   if entry.operation == "bind" then
-    if ctx.plan.network == "none" then return { field = "network", value = "loopback" } end
-    return path_grant(ctx, { operation = "bind", path = address.path, rule = entry.rule })
+    return never("only with the full network a command makes sockets by path")
   end
   return { field = "unix_sockets", value = address.path,
            sensitive = sensitive.socket(address.path, ctx, ctx.runtime) }

@@ -100,10 +100,13 @@ end
 -- outside. The bit for the group stays, as directories have it; what openat2(2) makes with it loses
 -- it at the first write.
 local SET_UID, CREATE = 2048, 64
-local MODES = { chmod = 1, fchmod = 1, fchmodat = 2, [452] = 2, creat = 1, mknod = 1, mknodat = 2 }
+local MODES = {
+  { "chmod", 1 }, { "fchmod", 1 }, { "fchmodat", 2 }, { 452, 2 }, { "creat", 1 }, { "mknod", 1 },
+  { "mknodat", 2 },
+}
 
 local function set_uid(list)
-  for call, index in pairs(MODES) do refuse_if(list, "EPERM", call, bit(index, SET_UID)) end
+  for _, mode in ipairs(MODES) do refuse_if(list, "EPERM", mode[1], bit(mode[2], SET_UID)) end
   refuse_if(list, "EPERM", "open", bit(1, CREATE), bit(2, SET_UID))
   refuse_if(list, "EPERM", "openat", bit(2, CREATE), bit(3, SET_UID))
 end

@@ -154,10 +154,11 @@ local function decide(state)
   local ask = state.spec.on_connect
   local asked = ask and state.handle:question()
   while asked do
-    local id = asked.id
+    local id, given = asked.id, {}
     asked.id = nil
+    for name, value in pairs(asked) do given[name] = value end -- a callback may write to it
     state.busy = true
-    local ok, answer = pcall(ask, asked)
+    local ok, answer = pcall(ask, given)
     state.busy = false
     local granted = ok and answer == true
     state.handle:answer(id, granted)

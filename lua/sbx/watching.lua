@@ -20,10 +20,11 @@ end
 
 -- O_WRONLY, O_RDWR, O_CREAT, O_TRUNC: opening for reading alone stays on the fast path.
 local WRITING = { 1, 2, 64, 512 }
-local OPENS = { open = 1, openat = 2 }
+local OPENS = { { "open", 1 }, { "openat", 2 } }
 
 local function opens(list, reads)
-  for call, index in pairs(OPENS) do
+  for _, open in ipairs(OPENS) do
+    local call, index = open[1], open[2]
     if reads then go_on(list, call) end
     for _, flag in ipairs(reads and {} or WRITING) do go_on(list, call, bit(index, flag)) end
   end

@@ -49,14 +49,16 @@ local function path_in(line)
   return quoted or line:match("[%s:=](/[^%s:'\",]+)") or line:match("^(/[^%s:'\",]+)")
 end
 
+local function has_bit(number, bit) return math.floor(number / bit) % 2 == 1 end
+
 -- Whether plain permissions would let one write there; a group may, as far as is known.
 local function is_ours(directory)
   local found = core.fs_stat(directory)
   if not found then return false end
   local uid = core.uid()
   if uid == 0 then return true end
-  if found.uid == uid then return found.mode & 128 ~= 0 end
-  return found.mode & 18 ~= 0
+  if found.uid == uid then return has_bit(found.mode, 128) end
+  return has_bit(found.mode, 16) or has_bit(found.mode, 2)
 end
 
 local function nearest_there(path)

@@ -113,8 +113,9 @@ local function tell(found, values)
                            found.runs == 1 and "" or "s"))
     return
   end
-  say.warn(string.format("it doesn't pass: the last of %d run%s ended with %d, and nothing more was"
-    .. " learnt", found.runs, found.runs == 1 and "" or "s", found.out.exit_code))
+  say.warn(string.format("it doesn't pass: the last of %d run%s ended with %d%s", found.runs,
+    found.runs == 1 and "" or "s", found.out.exit_code,
+    found.nothing_new and ", and nothing more was learnt" or "; there may be more to learn"))
 end
 
 -- A file's relative paths count from the file; words of the command line from here.

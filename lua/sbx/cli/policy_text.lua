@@ -95,7 +95,8 @@ end
 local function head(found, opts)
   local command = text.command(opts.command or { "/bin/sh", "-c", opts.script })
   local how = found.passed and "passes with it" or
-    string.format("still ended with %d, and nothing more was learnt", found.out.exit_code)
+    string.format("still ended with %d, and %s", found.out.exit_code,
+                  found.nothing_new and "nothing more was learnt" or "that was the last run")
   return string.format("-- Learnt by `sbxlua learn` in %d run%s; the command %s:\n--   %s",
                        found.runs, found.runs == 1 and "" or "s", how, command)
 end
