@@ -119,8 +119,18 @@ local function name_subject(entry, raw)
   end
 end
 
+-- Inside a user namespace with one id every other owner is shown as this one (overflowuid), which
+-- may be the caller's own number: then only the host knows who may change a file's metadata.
+local OVERFLOW_UID = 65534
+
+local function is_anothers(work, raw)
+  if raw.operation ~= "metadata" or work.uid ~= OVERFLOW_UID or not raw.path then return false end
+  local found = work.fs.stat(raw.path)
+  return found ~= nil and found.uid ~= work.uid
+end
+
 local function entry_of(work, raw)
-  if work.uid ~= 0 and FOR_ROOT[raw.syscall] then return nil end
+  if work.uid ~= 0 and FOR_ROOT[raw.syscall] or is_anothers(work, raw) then return nil end
   local entry = {
     operation = raw.operation, errno = raw.errno, layer = LAYERS[raw.by], syscall = raw.syscall,
     pid = raw.pid, ppid = raw.ppid, pids = raw.pids, program = raw.program, count = raw.count,

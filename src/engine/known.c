@@ -103,19 +103,6 @@ static int open_plain(const struct sbx_look *look, int at, const struct split *p
   return fd;
 }
 
-/* Whether something of the plan is mounted on a name in it. */
-static bool holds_mounts(const sbx_plan *plan, const char *path) {
-  struct sbx_cursor cursor = sbx_plan_cursor(plan);
-  const struct sbx_record_header *header;
-  size_t size = strlen(path);
-  while ((header = sbx_plan_next(&cursor))) {
-    const char *mount = header->type == SBX_RECORD_MOUNT ? sbx_mount_path(header) : "";
-    if (strncmp(mount, path, size) == 0 && mount[size] == '/' && !strchr(mount + size + 1, '/'))
-      return true;
-  }
-  return false;
-}
-
 /* Nothing that is made, removed or written in it is refused: but for what root has lost. */
 static bool is_quiet(const struct sbx_judge *judge, int fd, const char *path) {
   struct statvfs fs;
@@ -146,8 +133,7 @@ static struct sbx_directory *keep(const struct sbx_look *look, int at, const str
                                   .since_ns = sbx_now(),
                                   .fd = fd,
                                   .used = true,
-                                  .quiet = is_quiet(judge, fd, path),
-                                  .holds_mounts = holds_mounts(judge->places.plan, path)};
+                                  .quiet = is_quiet(judge, fd, path)};
   memcpy(known->text, parts->path, parts->size);
   return known;
 }
@@ -164,34 +150,31 @@ static struct sbx_directory *look_up(const struct sbx_look *look, int at,
 
 /* ---- names in a known directory ---- */
 
-/* What is there is a file of the same mount, by no link: whoever may not write it is no evidence,
- * but for root that lacks power over it. */
+/* Nothing is mounted there, and root has power over it. */
 static bool is_plain(const struct sbx_look *look, const struct sbx_directory *known,
-                     const char *name, bool *directory) {
+                     const char *name, uint32_t *type) {
   struct statx st;
   const struct sbx_judge *judge = &look->sight->judge;
-  *directory = false;
+  *type = 0;
   if (statx(known->fd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID,
             &st) < 0)
     return errno == ENOENT;
-  *directory = S_ISDIR(st.stx_mode);
-  if (S_ISLNK(st.stx_mode) || st.stx_attributes & STATX_ATTR_MOUNT_ROOT) return false;
+  *type = st.stx_mode & S_IFMT;
+  if (st.stx_attributes & STATX_ATTR_MOUNT_ROOT) return false;
   return !judge->lost_power || st.stx_uid == judge->uid;
 }
 
+/* Whoever may not write what is there for want of plain permissions is no evidence. */
 bool sbx_known_quiet(const struct sbx_look *look, int at, const char *path, enum sbx_use use) {
   struct split parts;
-  bool directory = false;
+  uint32_t type;
   if (!split(path, &parts)) return false;
   const struct sbx_directory *known = look_up(look, at, &parts);
   if (!known || !known->quiet) return false;
-  switch (use) {
-  case SBX_USE_MAKE: return true;
-  case SBX_USE_REMOVE: return !known->holds_mounts;
-  case SBX_USE_WRITE: return is_plain(look, known, parts.name, &directory);
-  default:
-    return !known->holds_mounts && is_plain(look, known, parts.name, &directory) && !directory;
-  }
+  if (use == SBX_USE_MAKE) return true;
+  if (!is_plain(look, known, parts.name, &type)) return false;
+  if (use == SBX_USE_WRITE) return type != S_IFLNK; /* it would be followed */
+  return use == SBX_USE_REMOVE || type != S_IFDIR;
 }
 
 bool sbx_known_same(const struct sbx_look *look, int at, const char *path, int at2,

@@ -24,7 +24,7 @@ struct sbx_known {
     uint64_t device, inode, mount; /* that the path is relative to; 0: the root */
     int64_t since_ns;
     int fd; /* the directory, as a place */
-    bool used, quiet, holds_mounts;
+    bool used, quiet;
     char text[SBX_KNOWN_TEXT]; /* as it was given, up to the last name */
   } list[SBX_KNOWN_MAX];
   size_t next;

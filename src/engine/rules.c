@@ -17,26 +17,35 @@ static int rank(const struct sbx_rule *rule) {
   return rule->value == SBX_ON_BEHALF ? 1 : 0;
 }
 
-static int compare(const void *a, const void *b) {
-  const struct sbx_rule *left = a, *right = b;
-  if (left->number != right->number) return left->number < right->number ? -1 : 1;
-  return rank(left) - rank(right);
+static bool is_before(const struct sbx_rule *a, const struct sbx_rule *b) {
+  if (a->number != b->number) return a->number < b->number;
+  return rank(a) < rank(b);
+}
+
+/* They come nearly in order (sandbox.c); qsort(3) would allocate, and ask how much memory there is.
+ */
+static void insert(struct sbx_rules *rules, struct sbx_rule rule) {
+  size_t at = rules->count++;
+  for (; at > 0 && is_before(&rule, &rules->list[at - 1]); at--)
+    rules->list[at] = rules->list[at - 1];
+  rules->list[at] = rule;
 }
 
 int sbx_rules_read(struct sbx_rules *rules, const sbx_plan *plan) {
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *header;
   size_t count = count_of(plan);
-  rules->list = malloc((count ? count : 1) * sizeof *rules->list);
+  rules->list = calloc(count + 1, sizeof *rules->list);
   if (!rules->list) return -1;
   while ((header = sbx_plan_next(&cursor))) {
     const struct sbx_refusal *refusal = sbx_record_payload(header);
     if (header->type != SBX_RECORD_WATCH) continue;
-    rules->list[rules->count++] =
-        (struct sbx_rule){refusal->number, refusal->errno_value, refusal->nargs,
-                          (const struct sbx_arg *)(refusal + 1), sbx_call_form(refusal->number)};
+    bool again = rules->count > 0 && rules->list[rules->count - 1].number == refusal->number;
+    insert(rules, (struct sbx_rule){refusal->number, refusal->errno_value, refusal->nargs,
+                                    (const struct sbx_arg *)(refusal + 1),
+                                    again ? rules->list[rules->count - 1].form
+                                          : sbx_call_form(refusal->number)});
   }
-  qsort(rules->list, rules->count, sizeof *rules->list, compare);
   return 0;
 }
 

@@ -217,7 +217,13 @@ static int add_inside(sbx_sandbox *sandbox, const struct sbx_record_header *reco
 
 static uint64_t key_of(const void *bytes, size_t size) {
   const unsigned char *at = bytes;
-  uint64_t key = UINT64_C(14695981039346656037); /* FNV-1a */
+  uint64_t key = UINT64_C(14695981039346656037); /* FNV-1a, eight bytes at a time */
+  for (; size >= sizeof key; at += sizeof key, size -= sizeof key) {
+    uint64_t word;
+    memcpy(&word, at, sizeof word);
+    key = (key ^ word) * UINT64_C(1099511628211);
+    key ^= key >> 32; /* what differs in high bits alone must reach the low ones */
+  }
   for (size_t i = 0; i < size; i++) key = (key ^ at[i]) * UINT64_C(1099511628211);
   return key;
 }

@@ -83,9 +83,9 @@ static bool send_off(struct message *message, int socket) {
 
 bool sbx_refused_tell(struct sbx_refused *refused, int socket, bool all) {
   static struct message message;
+  if (!refused->changed) return true;
   message.report = (struct sbx_report){.type = SBX_REPORT_SEEN};
   message.size = message.count = 0;
-  if (!refused->changed) return true;
   for (size_t i = 0; i < SBX_REFUSED_ALL; i++) {
     struct sbx_kept *kept = &refused->list[i];
     bool due = all || (!kept->told && kept->seen.kind == SBX_SEEN_REFUSED);

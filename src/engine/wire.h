@@ -17,8 +17,8 @@ struct sbx_wire_head {
   /* which descriptors come along, in this order, after control, stdout and stderr */
   uint8_t has_stdin, has_ruleset, blob_in_memfd, reserved;
 };
-/* The blob: instructions of both filters, the two plans of what is made inside, then NUL-terminated strings:
- * argv, env, candidates, cwd, cgroup */
+/* The blob: instructions of both filters, the two plans of what is made inside, then NUL-terminated
+ * strings: argv, env, candidates, cwd, cgroup */
 
 /* Spares: the host orders one from the spawner, which offers it when it is made, with the socket
  * that takes its request and a pidfd of it. Both messages are this; in an order the plans of
