@@ -62,7 +62,7 @@ local function is_shell(process) return shellline.SHELLS[process.program or ""] 
 
 -- Whether a parent's failure is its child's: other programs have statuses of their own.
 local function passes_on(work, child, parent)
-  return child.code == parent.code or not is_shell(parent)
+  return child.code == parent.code or not is_shell(parent) or parent ~= work.root
     or shellline.may_translate(work, parent.code)
 end
 
@@ -97,6 +97,20 @@ local function from_child(work, process, child, own, depth)
   return nil, nil
 end
 
+-- What timeout(1) gives for a child that it ended.
+local TIMED_OUT = 124
+local NETWORK = { connect = true, send = true, socket = true }
+
+-- A child that was ended while it tried again and again to reach somebody.
+local function ended(work, process)
+  local list = {}
+  for _, entry in ipairs(work.evidence) do
+    if entry.ppid == process.pid and NETWORK[entry.operation] then list[#list + 1] = entry end
+  end
+  if #list > 0 then return weighing.weigh(work.words, work.lines, list) end
+  return nil, nil
+end
+
 -- Down the chain of failures to the process that failed first, then its refusals.
 function follow(work, process, depth)
   local own = refusals_of(work.evidence, process)
@@ -106,6 +120,7 @@ function follow(work, process, depth)
     return from_child(work, process, child, own, depth)
   end
   if #own > 0 then return weighing.weigh(work.words, work.lines, own) end
+  if process.code == TIMED_OUT then return ended(work, process) end
   return nil, nil
 end
 
@@ -137,6 +152,7 @@ function M.find(words, output, evidence)
   if decides then return nil, "its last step fails whatever was refused" end
   local root = root_of(work.failures, output.exit_code)
   if not root then return weighing.weigh(words, work.lines, work.evidence) end
+  work.root = root
   local entry, reason = follow(work, root, 1)
   if entry then return entry, reason end
   local other, why = weighing.by_text(words, work.lines, outside_chain(work))

@@ -41,21 +41,22 @@ M.phrases = {
            "create symlink", "create hard link" },
   metadata = { "changing permissions", "changing ownership", "setting times", "cannot set",
                "cannot change", "preserving", "utime", "chmod", "chown", "set permissions" },
-  connect = { "network is unreachable", "could not resolve", "couldn't resolve",
+  connect = { "no such host", "network is unreachable", "could not resolve", "couldn't resolve",
               "temporary failure in name resolution", "name or service not known",
               "failed to connect",
               "connection failed", "could not connect", "couldn't connect", "unable to connect",
               "cannot connect", "can't connect", "unable to access", "getaddrinfo", "eai_again",
               "connection refused", "unable to look up", "unable to resolve", "no address" },
   bind = { "bind", "listen", "address" },
-  socket = { "socket", "network is unreachable", "could not resolve", "couldn't resolve",
+  socket = { "no such host", "socket", "network is unreachable", "could not resolve",
+             "couldn't resolve",
              "temporary failure in name resolution", "name or service not known",
              "failed to connect",
              "unable to access", "getaddrinfo", "eai_again", "could not connect",
              "couldn't connect",
              "unable to connect", "cannot connect", "unable to resolve", "unable to look up",
              "failure in name resolution", "no address", "resolving", "network" },
-  send = { "network is unreachable", "sendto", "send", "could not resolve",
+  send = { "no such host", "network is unreachable", "sendto", "send", "could not resolve",
            "temporary failure in name resolution", "name or service not known", "no servers" },
   read = { "cannot open", "can't open", "could not open", "unable to open", "unable to read",
            "could not read", "cannot read", "can't read", "failed to open", "failed to read" },
@@ -76,19 +77,28 @@ M.optional = {
 
 --- What a last line says that speaks of another reason than a refusal.
 M.own_reasons = {
-  "assert", "syntaxerror", "syntax error", "no such file", "not found", "undefined", "undeclared",
+  "assert", "syntaxerror", "syntax error", "no such ", "not found", "undefined", "undeclared",
   "expected", "nameerror", "typeerror", "valueerror", "keyerror", "indexerror", "zerodivision",
   "attributeerror", "importerror", "modulenotfound", "no module named", "tests failed",
   "test failed", "usage:", "unknown option",
   "unrecognized option", "invalid", "missing", "does not exist", "doesn't exist", "mismatch",
-  "not a git repository", "did not match", "no rule to make target", "no such table", "parse error",
-  "unexpected", "command not found", "nothing to commit", "is a directory", "not a directory",
+  "not a git repository", "did not match", "no rule to make target", "parse error",
+  "unexpected", "bad argument", "command not found", "nothing to commit", "is a directory",
+  "not a directory",
   "already exists", "file exists", "division by zero", "illegal", "ambiguous", "can't cd",
   "segmentation fault", "core dumped", "conflict", "panicked",
 }
 
 --- The same as patterns.
-M.own_patterns = { "tests? .-failed", "failed tests?", "%d+ failures?", "%d+ errors? generated" }
+M.own_patterns = { "^[%w_%.]+error: ", "^[%w_%.]+exception: ", "tests? .-failed", "failed tests?",
+  "%d+ failures?", "%d+ errors? generated" }
+
+--- Words of a line that tells of something which the program goes on without.
+M.warnings = {
+  "warning", "warn:", "note:", "disabled", "ignoring", "ignored", "skipping", "skipped",
+  "continuing",
+  "falling back", "fallback", "will not be", "not be saved", "no cache", "without cache",
+}
 
 --- How programs say that they reach nobody; counts in a guess where the network is taken away.
 M.network_phrases = {

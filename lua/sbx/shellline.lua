@@ -5,13 +5,20 @@ local M = {}
 
 M.SHELLS = { sh = true, bash = true, dash = true, zsh = true, ksh = true, ash = true }
 
+-- `bash -c '…'` and nothing else is what stands in it.
+local function inner_of(script)
+  local shell, inner = script:match("^%s*(%S+)%s+%-%a*c%s+'([^']*)'%s*$")
+  local name = shell and shell:match("([^/]+)$")
+  return name and M.SHELLS[name] and inner or script
+end
+
 -- The line of a shell's -c; it says what follows a refused step.
 local function script_of(command)
   if type(command) ~= "table" then return nil end
   local name = tostring(command[1] or ""):match("([^/]+)$")
   if not M.SHELLS[name or ""] then return nil end
   for i = 2, #command - 1 do
-    if command[i]:find("^%-%a*c%a*$") then return command[i + 1] end
+    if command[i]:find("^%-%a*c%a*$") then return inner_of(command[i + 1]) end
   end
 end
 

@@ -92,7 +92,7 @@ end
 function M.last_word(words, lines, evidence)
   for i = #lines, 1, -1 do
     local line = lines[i]
-    if not M.has_any(line, words.passing_on) then
+    if not M.has_any(line, words.passing_on) and not M.has_any(line, words.warnings) then
       if speaks_of_any(words, line, evidence) then return line, false end
       if gives_another(words, line) then return line, true end
     end

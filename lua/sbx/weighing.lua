@@ -57,9 +57,18 @@ function M.missed(lines, evidence)
   end
 end
 
-local function last_needed(words, evidence)
+-- A program that warns of a refusal has gone on without.
+local function is_warned_of(words, lines, entry)
+  for _, line in ipairs(lines) do
+    if spoken.has_any(line, words.warnings) and spoken.names(line, entry) then return true end
+  end
+  return false
+end
+
+local function last_needed(words, lines, evidence)
   for k = #evidence, 1, -1 do
-    if not is_optional(words, evidence[k]) then return evidence[k] end
+    local entry = evidence[k]
+    if not is_optional(words, entry) and not is_warned_of(words, lines, entry) then return entry end
   end
 end
 
@@ -89,7 +98,7 @@ end
 function M.weigh(words, lines, evidence)
   local entry, reason = M.by_text(words, lines, evidence)
   if entry or reason then return entry, reason end
-  entry = last_needed(words, evidence)
+  entry = last_needed(words, lines, evidence)
   if not entry then return nil, "only something optional was refused" end
   return entry, M.reason_of(entry, "and it says nothing else")
 end

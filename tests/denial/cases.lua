@@ -1,3 +1,4 @@
+-- luacheck: no max line length (a command line is one line)
 -- Command lines that developers and agents run, for sh -c in work/ of the fixture. Whether the
 -- sandbox was why they failed is measured (score.lua); here stands only what should be named where
 -- it was: an operation and a part of the path or address; `other` operations and `also` other parts
@@ -455,11 +456,14 @@ E]=],
 case("ww", { "make" }, "make -k check broken 2>&1 | tail -1; false", nil)
 case("ww", NONE, "tar -C $OUT -xf /dev/null 2>/dev/null; tar tf nosuch.tar", nil)
 case("ww", { "curl" }, "curl -s -m 2 http://127.0.0.1:$TCP/health || exit 1", { "connect", "TCP" })
-case("ww", { "curl" }, "for i in 1 2; do curl -s -m 1 http://127.0.0.1:$TCP/ && break; sleep 0.1; done; test $i = 1",
+case("ww", { "curl" },
+     "for i in 1 2; do curl -s -m 1 http://127.0.0.1:$TCP/ && break; sleep 0.1; done; test $i = 1",
      { "connect", "TCP" })
-case("ww", { "node" }, [=[node -e 'fetch("http://127.0.0.1:"+process.env.TCP).then(r=>process.exit(0),e=>{console.error("fetch failed");process.exit(1)})']=],
+case("ww", { "node" },
+     [=[node -e 'fetch("http://127.0.0.1:"+process.env.TCP).then(r=>process.exit(0),e=>{console.error("fetch failed");process.exit(1)})']=],
      { "connect", "TCP" })
-case("ww", { "python3" }, [=[python3 -c 'import urllib.request as u,os;u.urlopen("http://localhost:"+os.environ["TCP"]).read()']=],
+case("ww", { "python3" },
+     [=[python3 -c 'import urllib.request as u,os;u.urlopen("http://localhost:"+os.environ["TCP"]).read()']=],
      { "connect", "TCP" })
 case("ww", { "git" }, "git -c core.editor=true commit --amend -q", { "create", "work/.git/" })
 case("ww", { "git" }, "git add -A && git commit -qm x", { "create", "work/.git/index.lock" })
@@ -473,7 +477,8 @@ case("ro", { "gcc" }, "cc -o prog ok.c", { "create", "" })
 case("ww", { "gcc" }, "cc -c ok.c && ar rcs $OUT/lib.a ok.o", { "create", "out/" })
 case("ww", { "sqlite3" }, "sqlite3 $OUT/data.db '.backup '$OUT/bak.db", { "create", "out/bak.db" })
 case("ww", { "sqlite3" }, "sqlite3 :memory: 'select bogus'", nil)
-case("ww", { "sqlite3" }, "echo 'select 1;' | sqlite3 -batch $OUT/data.db && sqlite3 $OUT/data.db 'drop table t'",
+case("ww", { "sqlite3" },
+     "echo 'select 1;' | sqlite3 -batch $OUT/data.db && sqlite3 $OUT/data.db 'drop table t'",
      { "create", "out/data.db" }, { other = { "write" } })
 case("ww", { "rsync" }, "rsync -a $OUT/dir/ mirror/ && rsync -a mirror/ $OUT/dir2/",
      { "create", "out/dir2" })
@@ -488,7 +493,8 @@ case("ww", NONE, "mkdir -p logs && ./build.sh > logs/build.log 2>&1", { "create"
 case("ww", NONE, "./build.sh > build.log 2>&1 || { tail -1 build.log; exit 1; }",
      { "create", "out/build" })
 case("ww", NONE, "( ./build.sh ) >/dev/null 2>&1; [ $? -eq 0 ]", { "create", "out/build" })
-case("ww", NONE, "if ./build.sh >/dev/null 2>&1; then echo good; else echo 'build failed' >&2; exit 1; fi",
+case("ww", NONE,
+     "if ./build.sh >/dev/null 2>&1; then echo good; else echo 'build failed' >&2; exit 1; fi",
      { "create", "out/build" })
 case("ww", { "python3" }, "./build.sh >/dev/null 2>&1; python3 -m unittest -q test_bad", nil)
 case("ww", { "python3" }, "PYTHONPYCACHEPREFIX=$OUT/pyc python3 fails.py", nil)
@@ -507,8 +513,157 @@ case("ww", { "python3" }, [=[python3 -c 'open("nosuch").read(); open("$OUT/x","w
 case("ww", NONE, "ls $OUT/missing && touch $OUT/y", nil)
 case("ww", NONE, "gzip -t data.txt; exit $?", nil)
 case("ww", { "openssl" }, "openssl req -new -key nosuch.pem -out $OUT/csr", nil)
-case("ww", { "python3" }, [=[echo test | python3 -c 'import sys; open("'$OUT'/in","w").write(sys.stdin.read())']=],
+case("ww", { "python3" },
+     [=[echo test | python3 -c 'import sys; open("'$OUT'/in","w").write(sys.stdin.read())']=],
      { "create", "out/in" })
 case("ww", NONE, "nohup touch $OUT/nh >/dev/null 2>&1 & wait $!", { "create", "out/nh" })
+
+-- ---- refused by the way, and failed for another reason; and some that look alike ----
+case("ww", { "python3" }, [=[python3 - <<'E'
+import logging,os,sys
+try:
+  logging.basicConfig(filename=os.environ['OUT']+'/app.log')
+except OSError:
+  logging.basicConfig()
+logging.error('bad argument count')
+sys.exit(2)
+E]=],
+     nil)
+case("ww", { "python3" }, [=[python3 - <<'E'
+import os,pathlib,argparse
+try: pathlib.Path.home().joinpath('.myapp').mkdir()
+except OSError: pass
+argparse.ArgumentParser().parse_args(['--bogus'])
+E]=],
+     nil)
+case("ww", { "python3" }, [=[python3 - <<'E'
+import os
+try: os.mkdir(os.environ['OUT']+'/c')
+except OSError as e: print('note: %s'%e)
+{}['key']
+E]=],
+     nil)
+case("ww", { "python3" }, [=[python3 - <<'E'
+import os,subprocess,sys
+subprocess.run(['touch',os.environ['OUT']+'/s'],stderr=subprocess.DEVNULL)
+sys.exit(subprocess.run(['diff','data.txt','list.txt'],stdout=subprocess.DEVNULL).returncode)
+E]=],
+     nil)
+case("ww", { "python3" }, [=[python3 - <<'E'
+import os,subprocess,sys
+subprocess.run(['touch',os.environ['OUT']+'/s'])
+raise RuntimeError('model did not converge')
+E]=],
+     nil)
+case("ww", { "node" }, [=[node - <<'E'
+const fs=require('fs');try{fs.writeFileSync(process.env.OUT+'/c','1')}catch(e){}
+require('assert').strictEqual(1,2)
+E]=],
+     nil)
+case("ww", { "node" }, [=[node - <<'E'
+const fs=require('fs');try{fs.mkdirSync(process.env.OUT+'/c')}catch(e){console.warn('cache disabled:',e.message)}
+console.error('Error: Cannot find config');process.exit(1)
+E]=],
+     nil)
+case("ww", { "node" }, "node --test nosuch.test.js", nil)
+case("ww", NONE, "echo start >> $OUT/log 2>/dev/null; ls missing", nil)
+case("ww", { "python3" }, "{ date >> $OUT/log; } 2>/dev/null; python3 syntax.py", nil)
+case("ww", NONE, "mkdir -p ~/.local/share/app 2>/dev/null; awk 'BEGIN{exit 3}'", nil)
+case("ww", NONE, "mkdir -p ~/.local/share/app; awk 'BEGIN{exit 3}'", nil)
+case("ww", { "gcc" }, "touch $OUT/x; touch $OUT/y; cc -o bad bad.c", nil)
+case("ww", { "curl" },
+     "curl -s -m1 http://127.0.0.1:$TCP/ping >/dev/null; grep -c nomatch data.txt",
+     nil)
+case("ww", { "curl" },
+     "curl -s -m1 http://127.0.0.1:$TCP/ping >/dev/null || echo offline; diff data.txt list.txt >/dev/null",
+     nil)
+case("ww", { "git" }, "git tag x 2>/dev/null; git show nosuch", nil)
+case("ww", { "git", "python3" }, "git stash 2>/dev/null; python3 fails.py", nil)
+case("ww", { "git" }, "git fetch -q 2>/dev/null; git merge-base HEAD nosuch", nil)
+case("ww", { "git" }, "git gc -q 2>/dev/null; test -e missing", nil)
+case("ww", { "sqlite3" },
+     "sqlite3 $OUT/data.db 'insert into t values(3)' 2>/dev/null; sqlite3 $OUT/data.db 'select nope from t'",
+     nil)
+case("ww", NONE, "tar cf $OUT/b.tar . 2>/dev/null || true; tar tf missing.tar", nil)
+case("ww", { "make", "gcc" }, "make prog OUT=$OUT && make install OUT=$OUT; make check", nil)
+case("ww", NONE, "bash -c 'echo x > $OUT/a; echo y > $OUT/b; exit 12'", nil)
+case("ww", NONE, "bash -c 'chmod +x $OUT/file 2>/dev/null; [[ abc == abd ]]'", nil)
+case("ww", NONE, "sh -c 'touch $OUT/q' ; sh -c 'exit 21'", nil)
+case("ww", { "python3" }, "(touch $OUT/q; exit 0) && python3 -c 'raise SystemExit(9)'", nil)
+case("ww", NONE, "ln -s a $OUT/ln 2>/dev/null; expr 0", nil)
+case("ww", NONE, [=[find $OUT -name dir -exec touch {}/t \; ; cat nofile]=], nil)
+case("ww", NONE, "echo 'permission denied (publickey)' >&2; exit 255", nil)
+case("ww", NONE,
+     "echo 'rsync: [sender] link_stat failed: Operation not permitted (1)' >&2; exit 23",
+     nil)
+case("ww", NONE, "touch $OUT/z 2>/dev/null; echo 'Permission denied (publickey).' >&2; exit 255",
+     nil)
+case("ww", NONE, "./cached.sh; ./cached.sh", nil)
+case("ww", NONE, "sh ./cached.sh", nil)
+case("ww", NONE, "bash cached.sh", nil)
+case("ww", NONE, [=[printf '#!/bin/sh\ntouch $OUT/w\ngrep -q zzz data.txt\n' > t.sh; sh t.sh]=],
+     nil)
+case("ww", NONE,
+     [=[printf '#!/bin/bash\nset -u\ntouch $OUT/w 2>/dev/null\necho $undefined_thing\n' > t.sh; bash t.sh]=],
+     nil)
+case("ww", { "make" }, [=[printf 'all: ; -touch $(OUT)/k\n\tgrep -q zzz data.txt\n' | make -f -]=],
+     nil)
+case("ww", NONE, [=[printf '#!/bin/sh\nset -e\ncp data.txt $OUT/z\necho ok\n' > t.sh; sh t.sh]=],
+     { "create", "out/z" })
+case("ww", NONE, [=[printf '#!/bin/sh\ncp data.txt $OUT/z || exit 11\n' > t.sh; sh t.sh]=],
+     { "create", "out/z" })
+case("ww", NONE,
+     [=[printf '#!/bin/bash\ndie() { echo "$1"; exit 99; }\nmkdir $OUT/z 2>/dev/null || die "mkdir step went wrong"\n' > t.sh; bash t.sh]=],
+     { "create", "out/z" })
+case("ww", { "python3" }, [=[python3 - <<'E'
+import os,sys
+def main():
+  try:
+    with open(os.environ['OUT']+'/r','w') as f: f.write('x')
+  except Exception as e:
+    print('ERROR: '+str(e)); return 1
+sys.exit(main())
+E]=],
+     { "create", "out/r" })
+case("ww", { "python3" }, [=[python3 - <<'E'
+import os,sys,traceback
+try:
+  os.remove(os.environ['OUT']+'/file')
+except Exception:
+  traceback.print_exc(); sys.exit(1)
+E]=],
+     { "delete", "out/file" })
+case("ww", { "git", "python3" }, [=[python3 - <<'E'
+import os,shutil,sys
+try: shutil.copytree('.',os.environ['OUT']+'/cp',ignore=shutil.ignore_patterns('.git'))
+except Exception: sys.exit('backup failed')
+E]=],
+     { "create", "out/cp" })
+case("ww", { "make", "gcc" },
+     "make -C . install OUT=$OUT >/dev/null 2>&1 || { echo 'install failed' ; exit 2; }",
+     { "create", "out/prog" })
+case("ww", { "git" }, "cd $OUT/repo && git add -A && git commit -qm z --allow-empty",
+     { "create", "out/repo/.git/index.lock" })
+case("ww", { "git" }, "git config --global user.email x@y", { "create", "home/.gitconfig.lock" })
+case("ww", NONE, "mkdir -p ~/bin && cp build.sh ~/bin/", { "create", "home/bin" })
+case("ww", { "python3", "sqlite3" },
+     [=[python3 -c 'import sqlite3,os; c=sqlite3.connect(os.environ["OUT"]+"/data.db"); c.execute("insert into t values (5)"); c.commit()']=],
+     { "write", "out/data.db" }, { other = { "create" } })
+case("ww", { "make" }, "bash -c 'exec >$OUT/all.log 2>&1; make'", { "create", "out/all.log" })
+case("ww", NONE, "tee $OUT/t1 $OUT/t2 < data.txt > /dev/null", { "create", "out/t" })
+case("ww", NONE, "sort list.txt | uniq -c | tee $OUT/u | wc -l; test -s $OUT/u",
+     { "create", "out/u" })
+case("ww", NONE, "patch -o $OUT/pp data.txt </dev/null && test -e $OUT/pp", { "create", "out/pp" })
+case("ww", { "curl" }, "curl -sf http://127.0.0.1:$TCP/ | sh", nil)
+case("ww", { "curl" }, "bash -o pipefail -c 'curl -sf http://127.0.0.1:$TCP/ | cat'",
+     { "connect", "TCP" })
+case("ww", { "curl" }, [=[out=$(curl -sf http://127.0.0.1:$TCP/) && [ -n "$out" ]]=],
+     { "connect", "TCP" })
+case("ww", { "curl" },
+     [=[until curl -sf -m1 http://127.0.0.1:$TCP/ >/dev/null; do i=$((i+1)); [ "$i" -lt 3 ] || exit 1; sleep 0.1; done]=],
+     { "connect", "TCP" })
+case("ww", NONE,
+     "timeout 2 bash -c 'until echo > /dev/tcp/127.0.0.1/$TCP; do sleep 0.2; done' 2>/dev/null",
+     { "connect", "TCP" })
 
 return M
