@@ -244,7 +244,7 @@ end
 
 -- Who wants to hear of refusals wants them seen.
 local function set_watch(o)
-  local asks = o.on_refused or o.on_denied
+  local asks = o.on_refused or o.on_denied or o.audit
   if o.watch == nil and asks and o.sandbox ~= "none" then o.watch = true end
 end
 

@@ -18,15 +18,19 @@ local function script_of(command)
   local name = tostring(command[1] or ""):match("([^/]+)$")
   if not M.SHELLS[name or ""] then return nil end
   for i = 2, #command - 1 do
-    if command[i]:find("^%-%a*c%a*$") then return inner_of(command[i + 1]) end
+    if command[i]:find("^%-%a*c%a*$") then
+      return not command[i]:find("e", 1, true) and inner_of(command[i + 1]) or nil
+    end
   end
 end
 
 -- The last statement, where nothing decides whether it is reached.
 local function last_statement(script)
   local text = script:gsub("%s+$", ""):gsub(";$", "")
-  local last = text:match("^.*[;\n]%s*(.-)$")
+  local before, last = text:match("^(.*)[;\n]%s*(.-)$")
   if not last or last:find("[|&{}()]") then return nil end
+  -- it may have ended before
+  if before:find("%f[%w]exit%f[%W]") or before:find("%f[%w]set%s+%-%a*e") then return nil end
   return last
 end
 

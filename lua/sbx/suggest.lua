@@ -63,7 +63,11 @@ end
 local IN_PLACE = { write = true, metadata = true, read = true, execute = true }
 
 local function place_of(ctx, operation, path)
-  if IN_PLACE[operation] and ctx.stat(path) then return path end
+  local found = ctx.stat(path)
+  if IN_PLACE[operation] and found then return path end
+  -- a file without a name (O_TMPFILE) is made in it
+  local is_directory = type(found) == "table" and found.type == "directory"
+  if operation == "create" and is_directory then return path end
   return nearest_there(ctx, paths.split(path) or "/")
 end
 
@@ -87,6 +91,13 @@ local function why_never(ctx, entry, root)
   if base then return base .. " can't be a writable root" end
 end
 
+local function is_writable(ctx, path)
+  for _, root in ipairs(ctx.plan.writable or {}) do
+    if paths.covers(root.path, path) then return true end
+  end
+  return false
+end
+
 local function path_grant(ctx, entry)
   local reads = entry.operation == "read" or entry.operation == "execute"
   local field = refusing_rule(entry.rule)
@@ -96,7 +107,7 @@ local function path_grant(ctx, entry)
   local why = not reads and why_never(ctx, entry, root)
   if reads and root == "/" then why = "everything could be read" end
   if why then return never(why) end
-  if entry.errno == "EXDEV" then
+  if entry.errno == "EXDEV" and is_writable(ctx, root) then
     return never("it would leave its directory tree: copying does what moving can't")
   end
   return { field = reads and "readable" or "writable_roots", value = root,
@@ -281,9 +292,17 @@ end
 ---@param evidence table[]
 ---@return table|nil
 function M.policy(ctx, policy, evidence)
-  local grants = M.grants(ctx, evidence)
-  for i, grant in ipairs(grants) do evidence[i].grant = grant end
-  local fields = M.fields(ctx, grants)
+  local grants, wanted, cause = M.grants(ctx, evidence), {}, nil
+  for i, grant in ipairs(grants) do
+    evidence[i].grant = grant
+    if evidence[i].cause then cause = grant end
+  end
+  for _, grant in ipairs(grants) do
+    -- the network by the way is too much: a look for updates is refused beside a file
+    local by_the_way = grant.field == "network" and cause and cause.field ~= "network"
+    if not by_the_way then wanted[#wanted + 1] = grant end
+  end
+  local fields = M.fields(ctx, wanted)
   return fields and widen.policy(policy, fields)
 end
 

@@ -65,10 +65,18 @@ local function is_warned_of(words, lines, entry)
   return false
 end
 
+-- Who is kept from the network says so, or says nothing at all: a look for updates or for an
+-- address family is given up in silence by programs that then speak of something else.
+local PROBES = { bind = true, send = true, socket = true }
+
+local function is_needed(words, lines, entry)
+  if PROBES[entry.operation] and #lines > 0 then return false end
+  return not is_optional(words, entry) and not is_warned_of(words, lines, entry)
+end
+
 local function last_needed(words, lines, evidence)
   for k = #evidence, 1, -1 do
-    local entry = evidence[k]
-    if not is_optional(words, entry) and not is_warned_of(words, lines, entry) then return entry end
+    if is_needed(words, lines, evidence[k]) then return evidence[k] end
   end
 end
 

@@ -152,7 +152,8 @@ describe("sbxlua", function()
   it("run says of a guess what it rests on, and no path where none would help", function()
     local got = command({ "--no-watch", "sh", "-c",
                           "echo \"cp: '/proc/1/x': Permission denied\" >&2; exit 1" })
-    assert.truthy(got.stderr:find("judged by the output alone (no refusal was seen)", 1, true))
+    assert.truthy(got.stderr:find("by the output alone (no refusal was seen; --watch looks)", 1,
+                                  true))
     assert.truthy(got.stderr:find("it says: cp: '/proc/1/x': Permission denied", 1, true))
     assert.is_nil(got.stderr:find("-w /proc", 1, true))
     got = command({ "--no-watch", "sh", "-c",

@@ -50,13 +50,34 @@ describe("the narrowest grant", function()
       { operation = "read", path = "/w/a", rule = "p.lua:3: deny_read \"w\"" },
       { operation = "create", path = "/w/a", rule = "default: sbxlua's own" },
       { operation = "other", syscall = "bpf" }, { operation = "create", path = "/w/*" },
-      { operation = "socket", family = "netlink" }, { operation = "rename", path = "/w/a",
-                                                      errno = "EXDEV" },
+      { operation = "socket", family = "netlink" }, { operation = "socket", family = "unix" },
+      { operation = "bind", address = "unix:/w/s" }, { operation = "read", path = "/new" },
     }) do
       local found = grant(entry)
       assert.is_nil(found.field, entry.path)
       assert.is_string(found.never)
     end
+  end)
+
+  it("of a move is the place that it leads to, and none between writable ones", function()
+    local entry = { operation = "rename", path = "/w/a", target = "/x/a", errno = "EXDEV" }
+    assert.same({ field = "writable_roots", value = "/w" }, grant(entry))
+    assert.is_string(grant(entry, context({ network = "none", protect = {},
+                                            writable = { { path = "/w" } } })).never)
+  end)
+
+  it("of a file without a name is its directory", function()
+    local stat = function(path) return there[path] and { type = "directory" } end
+    assert.same({ field = "writable_roots", value = "/w/dir" },
+                grant({ operation = "create", path = "/w/dir" }, context(nil, { stat = stat })))
+  end)
+
+  it("of reading is never everything", function()
+    local plan = { network = "none", protect = {}, readable = { { path = "/usr" } } }
+    assert.equal("/w/file", grant({ operation = "read", path = "/w/file" }, context(plan)).value)
+    assert.is_string(grant({ operation = "read", path = "/" }, context(plan)).never)
+    assert.is_string(grant({ operation = "read", path = "/w/file",
+                             rule = "p.lua:3: deny_read \"w\"" }, context(plan)).never)
   end)
 
   it("of an address is that address where it can be held, else the whole network", function()

@@ -101,8 +101,8 @@ end
 local function guess(out, plan, say, opts)
   local guesses = require("sbx.cli.guesses")
   local reason = out.denial.reason and ": " .. tostring(out.denial.reason) or ""
-  say.warn("the sandbox is the likely cause, judged by the output alone (no refusal was seen)"
-    .. reason)
+  say.warn("the sandbox is the likely cause, judged by the output alone (no refusal was seen;"
+    .. " --watch looks)" .. reason)
   local line = guesses.line(out)
   if line then say.note("it says: " .. line) end
   say.note(policy_line(plan, out.sandbox.enforced))
