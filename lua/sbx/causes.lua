@@ -12,11 +12,15 @@ local M = {}
 
 local function by_order(a, b) return (a.seq or 0) < (b.seq or 0) end
 
+-- The last ones, in their order: what made a command fail came late, and the host waits.
+local MOST = 64
+
 local function sorted(list)
-  local copy = {}
+  local copy, last = {}, {}
   for i, entry in ipairs(list or {}) do copy[i] = entry end
   table.sort(copy, by_order)
-  return copy
+  for i = math.max(1, #copy - MOST + 1), #copy do last[#last + 1] = copy[i] end
+  return last
 end
 
 local function did(entry, pid)
@@ -155,7 +159,9 @@ function M.find(words, output, evidence)
   work.root = root
   local entry, reason = follow(work, root, 1)
   if entry then return entry, reason end
-  local other, why = weighing.by_text(words, work.lines, outside_chain(work))
+  -- the engine keeps the last failures: those before may have been the reason
+  local weighed = #work.failures >= MOST and weighing.weigh or weighing.by_text
+  local other, why = weighed(words, work.lines, outside_chain(work))
   if other then return other, why end
   return nil, reason or why or "the processes that failed were refused nothing"
 end

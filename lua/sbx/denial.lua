@@ -204,7 +204,7 @@ local function guess(sandbox_type, output)
 end
 
 local function of_watched(output, evidence)
-  if not evidence or #evidence == 0 then return "none", "no access was refused" end
+  if not evidence or #evidence == 0 then return "none", "no access was seen to be refused" end
   local entry, reason = causes.find(M, output, evidence)
   return entry and "confirmed" or "none", reason, entry
 end

@@ -76,21 +76,36 @@ local function of_engine(path, own)
   end
 end
 
+-- Where other software and other file systems are put.
+local TOPS = { ["/opt"] = true, ["/srv"] = true, ["/mnt"] = true, ["/media"] = true }
+
+-- What lies above a sensitive place has it in it.
+local function is_above(path, ctx)
+  for _, home in ipairs({ ctx.home or "/root", ctx.real_home or "/root", "/root" }) do
+    if paths.covers(path, home) and path ~= home then return "a home, with its dotfiles" end
+  end
+  for _, base in ipairs(SYSTEM) do
+    if paths.covers(path, base) then return "files of the system" end
+  end
+  if TOPS[path] then return "all of " .. path end
+end
+
 --- What is sensitive about a path, or nil.
 ---@param path string
----@param ctx {home: string?, own: string[]?}
+---@param ctx {home: string?, real_home: string?, own: string[]?}
 ---@return string|nil
 function M.path(path, ctx)
   if path == "/home" then return "the homes of all" end
-  local known = secret(path) or dotfile(path, ctx.home) or of_engine(path, ctx.own)
+  local known = secret(path) or dotfile(path, ctx.home) or dotfile(path, ctx.real_home)
+    or of_engine(path, ctx.own) or is_above(path, ctx)
   if known then return known end
   if covered(SYSTEM, path) and not covered(NOT_SYSTEM, path) then return "files of the system" end
 end
 
-local SOCKET_PLACES = { "/run", "/var/run", "/tmp/.X11-unix", "/tmp/.ICE-unix" }
+local SOCKET_PLACES = { "/run", "/var/run", "/var/lib", "/tmp/.X11-unix", "/tmp/.ICE-unix" }
 local SOCKET_NAMES = {
   "^docker", "^containerd", "^podman", "^S%.gpg%-agent", "^agent%.", "ssh%-agent", "^bus$", "dbus",
-  "^wayland", "^X%d+$", "^snapd", "^libvirt",
+  "^wayland", "^X%d+$", "^snapd", "^libvirt", "^tmux", "^screen", "^emacs", "^vscode", "^lxd",
 }
 
 --- What is sensitive about a socket, or nil: a service behind it acts with its own power.
@@ -101,12 +116,13 @@ function M.socket(path, ctx, runtime)
   if runtime and runtime ~= "" and paths.covers(runtime, path) then
     return "a socket of the user's services"
   end
-  local last = path:match("([^/]+)$") or ""
-  for _, pattern in ipairs(SOCKET_NAMES) do
-    if last:find(pattern) then return "a socket of a service" end
+  for part in path:gmatch("[^/]+") do -- its directory may say it: /tmp/tmux-1000/default
+    for _, pattern in ipairs(SOCKET_NAMES) do
+      if part:find(pattern) then return "a socket of a service" end
+    end
   end
   if path:find("/ssh%-[%w]+/") then return "a socket of a service" end
-  return secret(path) or dotfile(path, ctx.home)
+  return secret(path) or dotfile(path, ctx.home) or dotfile(path, ctx.real_home)
 end
 
 return M

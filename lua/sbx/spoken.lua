@@ -11,9 +11,15 @@ local STRERROR = {
   ENOENT = "no such file or directory",
 }
 
+-- A reason is given at the end; the command decides how much it writes, and the host waits.
+local MOST_BYTES, MOST_LINES = 16384, 100
+
 local function lines_of(text)
-  local lines = {}
-  for line in (text or ""):gmatch("[^\r\n]+") do lines[#lines + 1] = line:lower() end
+  local lines, last = {}, (text or ""):sub(-MOST_BYTES)
+  for line in last:gmatch("[^\r\n]+") do lines[#lines + 1] = line:lower() end
+  local over = #lines - MOST_LINES
+  for i = 1, over > 0 and MOST_LINES or 0 do lines[i] = lines[over + i] end
+  for i = #lines, MOST_LINES + 1, -1 do lines[i] = nil end
   return lines
 end
 

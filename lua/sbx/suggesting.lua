@@ -27,6 +27,7 @@ function M.context(kept)
   local ctx = kept.ctx
   return {
     policy = kept.policy, plan = kept.plan, home = ctx.home, own = ctx.own,
+    real_home = ctx.home and core.world():realpath(ctx.home) or nil,
     runtime = (ctx.env or {}).XDG_RUNTIME_DIR, stat = stat_of,
     allows = function() return can_allow(kept) end,
   }

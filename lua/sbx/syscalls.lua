@@ -6,6 +6,7 @@
 local M = {}
 
 local LOW = 0xffffffff
+local unpack = table.unpack or unpack
 
 local function low(index, value) return { index, "masked_eq", LOW, value } end
 local function bit(index, value) return { index, "masked_eq", value, value } end
@@ -200,7 +201,7 @@ local OPTIONS = {
 }
 
 local function socket_options(list)
-  local unpack, levels = table.unpack or unpack, {}
+  local levels = {}
   for level, options in pairs(OPTIONS) do
     levels[#levels + 1] = level
     refuse_all(list, "ENOPROTOOPT", "setsockopt", all_but(2, unpack(options)), low(1, level))
@@ -213,9 +214,8 @@ local FASTOPEN = 0x20000000 -- of MSG_: connects, to an address that is in memor
 
 -- TCP, which only the supervisor connects: no other protocol (0, 6; MPTCP would be 262), no
 -- datagram, no address of its own, nobody to come in. listen(2) takes a port without bind(2).
-local function allowed_sockets(list, wish)
-  local families = wish.sockets and { 1, 2, 10 } or { 2, 10 }
-  refuse_all(list, "EPERM", "socket", all_but(0, (table.unpack or unpack)(families)))
+local function tcp_sockets(list, families)
+  refuse_all(list, "EPERM", "socket", all_but(0, unpack(families)))
   refuse_if(list, "EPERM", "socket", { 1, "masked_eq", 1, 0 })
   refuse_if(list, "EPERM", "socket", bit(1, 2))
   refuse_if(list, "EPERM", "socket", bit(1, 8))
@@ -226,52 +226,22 @@ local function allowed_sockets(list, wish)
   refuse_if(list, "EOPNOTSUPP", "sendto", bit(3, FASTOPEN))
   refuse_if(list, "EOPNOTSUPP", "sendmsg", bit(2, FASTOPEN))
   refuse_if(list, "EOPNOTSUPP", "sendmmsg", bit(3, FASTOPEN))
+  -- SIOC…: what the host's interfaces are
+  refuse_if(list, "EPERM", "ioctl", { 1, "masked_eq", LOW - 255, 0x8900 })
   socket_options(list)
-  list[#list + 1] = { call = "connect", on_behalf = true }
   pairs_of_sockets(list)
 end
 
--- A TCP socket that nothing can be done with but ask for an address, which is then told: no
--- connect, bind or listen, no data with the first packet (kernel-facts 1), no group joined, which
--- sends a packet, and no other protocol put on top.
-local IP, TCP, IPV6 = 0, 6, 41
-
-local function unused_tcp(list, families)
-  refuse_if(list, "EPERM", "socket", { 0, "lt", families[1] })
-  refuse_if(list, "EPERM", "socket", { 0, "gt", 10 })
-  for family = 3, 9 do refuse_if(list, "EPERM", "socket", low(0, family)) end
-  refuse_if(list, "EPERM", "socket", { 1, "masked_eq", 1, 0 })
-  refuse_if(list, "EPERM", "socket", bit(1, 2))
-  refuse_if(list, "EPERM", "socket", bit(1, 8))
-  for _, family in ipairs({ 2, 10 }) do
-    refuse_if(list, "EPERM", "socket", low(0, family), bit(1, 4))
-    refuse_if(list, "EPERM", "socket", low(0, family), { 2, "gt", TCP })
-    for protocol = 1, 5 do
-      refuse_if(list, "EPERM", "socket", low(0, family), low(2, protocol))
-    end
-  end
-  refuse_if(list, "EPERM", "sendto", bit(3, FASTOPEN))
-  refuse_if(list, "EPERM", "sendmsg", bit(2, FASTOPEN))
-  refuse_if(list, "EPERM", "sendmmsg", bit(3, FASTOPEN))
-  refuse_if(list, "EPERM", "setsockopt", low(1, IP), { 2, "ge", 32 })
-  refuse_if(list, "EPERM", "setsockopt", low(1, IPV6), { 2, "ge", 27 })
-  for option = 17, 22 do refuse_if(list, "EPERM", "setsockopt", low(1, IPV6), low(2, option)) end
-  for _, option in ipairs({ 19, 30, 31 }) do -- TCP_REPAIR, TCP_FASTOPEN_CONNECT, TCP_ULP
-    refuse_if(list, "EPERM", "setsockopt", low(1, TCP), low(2, option))
-  end
-  refuse(list, "EPERM", { "bind", "listen" })
+local function allowed_sockets(list, wish)
+  tcp_sockets(list, wish.sockets and { 1, 2, 10 } or { 2, 10 })
+  list[#list + 1] = { call = "connect", on_behalf = true }
 end
 
+-- A watched command may make a socket that nothing can be done with but ask for an address, which
+-- is then told.
 local function watched_none(list)
-  unused_tcp(list, { 2, 10 })
+  tcp_sockets(list, { 2, 10 })
   refuse(list, "EPERM", { "connect" })
-  pairs_of_sockets(list)
-end
-
-local function watched_listed(list)
-  unused_tcp(list, { 1, 2, 10 })
-  list[#list + 1] = { call = "connect", on_behalf = true }
-  pairs_of_sockets(list)
 end
 
 -- Where the host's processes can be named; 0 is oneself. sched_* can't be refused so: libc sets the
@@ -303,7 +273,7 @@ local NETWORK = {
   none = no_sockets, loopback = loopback_sockets, listed = listed_sockets, allow = allowed_sockets,
 }
 local WATCHED = {
-  none = watched_none, loopback = loopback_sockets, listed = watched_listed,
+  none = watched_none, loopback = loopback_sockets, listed = allowed_sockets,
   allow = allowed_sockets,
 }
 
@@ -327,7 +297,6 @@ local function make(wish)
   return list
 end
 
-local unpack = table.unpack or unpack
 local made = {}
 
 --- The default list for a wish: `{network, fs, truncation, pidns, tracing,

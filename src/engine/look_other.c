@@ -31,7 +31,9 @@ static bool read_address(const struct sbx_look *look, union address *address, si
   *size = (size_t)(sbx_look_arg(look, look->form->flags) & 0xffffffff);
   memset(address, 0, sizeof *address);
   if (*size < sizeof(sa_family_t) || *size > sizeof address->bytes) return false;
-  return sbx_memory_bytes((pid_t)look->call->pid, at, address->bytes, *size) == 0;
+  if (sbx_memory_bytes((pid_t)look->call->pid, at, address->bytes, *size) == 0) return true;
+  sbx_look_unread(look);
+  return false;
 }
 
 /* unix:/path, as the caller's directory makes it absolute, or unix:@name. */

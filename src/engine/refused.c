@@ -61,7 +61,9 @@ static struct sbx_kept *find(struct sbx_refused *refused, const struct sbx_seen 
                              uint32_t hash) {
   for (size_t i = 0; i < refused->count; i++) {
     struct sbx_kept *kept = &refused->list[i];
-    if (kept->hash == hash && is_same(&kept->seen, seen) && is_call(&kept->seen, seen)) return kept;
+    if (kept->used && kept->hash == hash && is_same(&kept->seen, seen) &&
+        is_call(&kept->seen, seen))
+      return kept;
   }
   return NULL;
 }
@@ -75,25 +77,34 @@ static void add_pid(struct sbx_seen *seen, int32_t pid) {
   }
 }
 
-static void drop(struct sbx_refused *refused) {
+static void drop(struct sbx_refused *refused, uint64_t count) {
   struct sbx_kept *kept = &refused->list[SBX_REFUSED_DROPPED];
   struct sbx_seen seen = {.kind = SBX_SEEN_DROPPED};
   if (!kept->used && !fill(kept, &seen, "")) return;
-  kept->seen.count++;
+  kept->seen.count += count;
   note(refused, kept);
+}
+
+/* The first half stays, and of the rest the latest: what came first must not hide what came last.
+ * Those are told at the end, not one by one: a command can be refused something new for ever. */
+static struct sbx_kept *next_slot(struct sbx_refused *refused) {
+  size_t half = SBX_REFUSED_KEPT / 2;
+  if (refused->count < SBX_REFUSED_KEPT) return &refused->list[refused->count++];
+  struct sbx_kept *kept = &refused->list[half + refused->replaced++ % half];
+  drop(refused, kept->seen.count);
+  kept->told = true;
+  return kept;
 }
 
 static struct sbx_kept *keep(struct sbx_refused *refused, const struct sbx_seen *seen,
                              const struct sbx_who *who, uint32_t hash) {
-  if (refused->count == SBX_REFUSED_KEPT) return NULL;
-  struct sbx_kept *kept = &refused->list[refused->count];
+  struct sbx_kept *kept = next_slot(refused);
   if (!fill(kept, seen, who->program)) return NULL;
   kept->seen.kind = SBX_SEEN_REFUSED;
   kept->seen.pid = who->pid;
   kept->seen.ppid = who->parent;
   kept->seen.first = refused->order;
   kept->hash = hash;
-  refused->count++;
   return kept;
 }
 
@@ -106,7 +117,7 @@ void sbx_refused_add(struct sbx_refused *refused, const struct sbx_seen *seen,
   struct sbx_kept *kept = find(refused, &whole, hash);
   refused->order++;
   if (!kept && !(kept = keep(refused, &whole, who, hash))) {
-    drop(refused);
+    drop(refused, 1);
     return;
   }
   kept->seen.count++;

@@ -19,7 +19,7 @@ struct sbx_refused {
     uint32_t hash;
     bool used, changed, told; /* since it was told last; ever */
   } list[SBX_REFUSED_ALL];
-  size_t count, failures;
+  size_t count, replaced, failures;
   uint64_t order;
   bool changed; /* something is to be told */
 };

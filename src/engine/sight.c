@@ -45,7 +45,7 @@ void sbx_look_unread(const struct sbx_look *look) {
 
 bool sbx_look_text(const struct sbx_look *look, int arg, char *text, size_t size) {
   int code = sbx_memory_text((pid_t)look->call->pid, sbx_look_arg(look, arg), text, size);
-  if (code == EACCES) sbx_look_unread(look);
+  if (code && code != ENAMETOOLONG) sbx_look_unread(look); /* a bad address is no refusal, either */
   return code == 0;
 }
 

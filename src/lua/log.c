@@ -38,9 +38,13 @@ static int open_log(const char *path) {
   struct stat st;
   int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
                 0600);
-  if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))) return fd;
-  close(fd);
+  if (fd < 0) return -1;
   errno = EINVAL;
+  if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
+    errno = EMLINK; /* by its other name who it tells of might write it */
+    if (st.st_nlink == 1) return fd;
+  }
+  close(fd);
   return -1;
 }
 

@@ -214,6 +214,8 @@ for i in range(20000):
 for i in range(100): os.spawnlp(os.P_WAIT, "false", "false")]]):format(scene.out))
       assert.equal(256, #r.denial.evidence)
       assert.equal(20000 - 256, r.denial.dropped)
+      assert.equal(scene.out .. "/0", r.denial.evidence[1].path)
+      assert.equal(scene.out .. "/19999", r.denial.evidence[256].path)
       assert.equal(64, #r.denial.failures)
     end)
 
