@@ -666,4 +666,19 @@ case("ww", NONE,
      "timeout 2 bash -c 'until echo > /dev/tcp/127.0.0.1/$TCP; do sleep 0.2; done' 2>/dev/null",
      { "connect", "TCP" })
 
+-- ---- judged wrong, and left so: what would have failed anyway, or can't be told from what is seen.
+-- They count in a figure of their own (`beyond`) ----
+local BEYOND = { beyond = true }
+case("ww", { "gcc" }, "cc -E missing.h -o $OUT/e", nil, BEYOND)
+case("ww", NONE, "cat missing > $OUT/y", nil, BEYOND)
+case("ww", NONE, "rmdir $OUT/dir", nil, BEYOND)
+case("ww", { "curl" }, "curl -s http://127.0.0.1:1/", nil, BEYOND)
+case("ww", { "git" }, "git ls-remote http://127.0.0.1:$TCP/x.git", nil, BEYOND)
+case("ww", { "node", "npm" }, "npm run -s nothing", nil, BEYOND)
+case("ww", NONE, "bash -c 'rm -f $OUT/file || :; ((0))'", nil, BEYOND)
+case("ww", NONE, "bash -c 'cd $OUT; touch here; cd -; return 5 2>/dev/null || exit 5'", nil, BEYOND)
+case("ww", NONE, [=[printf '#!/bin/sh\ntouch $OUT/w 2>/dev/null\nexit 4\n' > t.sh; sh t.sh]=], nil,
+     BEYOND)
+case("ww", NONE, "mkdir .agents && echo x > .agents/rules", { "create", "work/.agents" }, BEYOND)
+
 return M

@@ -146,11 +146,12 @@ end
 
 --- All rows, and the names of what was skipped.
 ---@param pattern string|nil  only lines with this in them
+---@param cases table[]|nil   others than those of cases.lua
 ---@return tests.Row[] rows, string[] skipped
-function M.rows(pattern)
+function M.rows(pattern, cases)
   local place, rows, skipped = M.place(), {}, {}
   local ok, problem = pcall(function()
-    for _, case in ipairs(require "tests.denial.cases") do
+    for _, case in ipairs(cases or require "tests.denial.cases") do
       local why = obstacle(place, case)
       if pattern and not case.line:find(pattern, 1, true) then why = "not asked for" end
       if why then skipped[#skipped + 1] = case.line .. ": " .. why
@@ -215,9 +216,18 @@ local function complaint(row)
       or cause.family)) or "")
 end
 
+--- Without the lines that are known to be beyond what can be told.
+function M.main(rows)
+  local list = {}
+  for _, row in ipairs(rows) do
+    if not row.case.beyond then list[#list + 1] = row end
+  end
+  return list
+end
+
 --- The table for people.
-function M.report(rows, skipped)
-  local lines, denied = {}, 0
+function M.report(all_rows, skipped)
+  local lines, denied, rows = {}, 0, M.main(all_rows)
   for _, row in ipairs(rows) do
     if row.denied then denied = denied + 1 end
     lines[#lines + 1] = complaint(row)
@@ -226,9 +236,15 @@ function M.report(rows, skipped)
   lines[#lines + 1] = ("%d lines, %d skipped; in %d the sandbox was why"):format(#rows, #skipped,
                                                                                  denied)
   lines[#lines + 1] = figure_line("watched", M.figures(rows, M.watched))
+  if #all_rows > #rows then
+    lines[#lines + 1] = figure_line(("  with %d lines beyond it"):format(#all_rows - #rows),
+                                    M.figures(all_rows, M.watched))
+  end
   lines[#lines + 1] = figure_line("not watched", M.figures(rows, M.unwatched))
   lines[#lines + 1] = figure_line("the plain heuristic", M.figures(rows, M.heuristic))
-  lines[#lines + 1] = ("the cause named right        %.3f (%d of %d)"):format(share, right, all)
+  if all > 0 then
+    lines[#lines + 1] = ("the cause named right        %.3f (%d of %d)"):format(share, right, all)
+  end
   return table.concat(lines, "\n")
 end
 
