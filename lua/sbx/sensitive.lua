@@ -79,8 +79,12 @@ end
 -- Where other software and other file systems are put.
 local TOPS = { ["/opt"] = true, ["/srv"] = true, ["/mnt"] = true, ["/media"] = true }
 
+-- What everybody may write is no less so where a home lies in it.
+local EVERYBODYS = { ["/tmp"] = true, ["/var/tmp"] = true, ["/dev/shm"] = true }
+
 -- What lies above a sensitive place has it in it.
 local function is_above(path, ctx)
+  if EVERYBODYS[path] then return nil end
   for _, home in ipairs({ ctx.home or "/root", ctx.real_home or "/root", "/root" }) do
     if paths.covers(path, home) and path ~= home then return "a home, with its dotfiles" end
   end

@@ -240,7 +240,7 @@ end
 -- A watched command may make a socket that nothing can be done with but ask for an address, which
 -- is then told.
 local function watched_none(list)
-  tcp_sockets(list, { 2, 10 })
+  tcp_sockets(list, { 1, 2, 10 })
   refuse(list, "EPERM", { "connect" })
 end
 

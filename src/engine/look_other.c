@@ -49,10 +49,11 @@ static bool unix_text(const struct sbx_look *look, const union address *address,
     return true;
   }
   struct sbx_found found;
-  bool named;
   sbx_resolve(&found, (pid_t)look->call->pid, AT_FDCWD, path, true);
-  named = sbx_found_path(&found, whole);
+  bool named = sbx_found_path(&found, whole);
+  bool none = look->form->operation == SBX_OP_CONNECT && found.object < 0;
   sbx_found_close(&found);
+  if (none) return false; /* nobody could be reached there */
   snprintf(text, TEXT_MAX, "%s%s", prefix, named ? whole : path);
   return true;
 }

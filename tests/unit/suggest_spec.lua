@@ -59,6 +59,21 @@ describe("the narrowest grant", function()
     end
   end)
 
+  it("says so of what lies above something sensitive, and of a home by its other name", function()
+    local ctx = context(nil, { home = "/srv/data/me", real_home = "/mnt/me" })
+    for path, word in pairs({ ["/srv/data"] = "home", ["/srv/data/me/.bashrc"] = "dotfiles",
+                              ["/mnt/me/.bashrc"] = "dotfiles", ["/var"] = "system",
+                              ["/"] = "home", ["/opt"] = "all of",
+                              ["/home/me/.gem/credentials"] = "dotfiles" }) do
+      assert.matches(word, sensitive.path(path, ctx), path)
+    end
+    for _, path in ipairs({ "/var/tmp", "/tmp", "/work", "/srv/other", "/opt/tool" }) do
+      assert.is_nil(sensitive.path(path, ctx), path)
+    end
+    assert.is_string(sensitive.socket("/tmp/tmux-0/default", ctx))
+    assert.is_nil(sensitive.socket("/work/my.sock", ctx))
+  end)
+
   it("of a move is the place that it leads to, and none between writable ones", function()
     local entry = { operation = "rename", path = "/w/a", target = "/x/a", errno = "EXDEV" }
     assert.same({ field = "writable_roots", value = "/w" }, grant(entry))

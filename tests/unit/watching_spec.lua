@@ -88,7 +88,7 @@ describe("the filter of a watched run without network", function()
     assert.is_nil(errno("socket", 2, 1, 0))
     assert.is_nil(errno("socket", 10, 524289, 6))
     for _, args in ipairs({
-      { 1, 1, 0 }, { 2, 2, 0 }, { 2, 3, 6 }, { 2, 1, 262 }, { 2, 1, 132 }, { 2, 5, 0 },
+      { 1, 2, 0 }, { 2, 2, 0 }, { 2, 3, 6 }, { 2, 1, 262 }, { 2, 1, 132 }, { 2, 5, 0 },
       { 10, 5, 132 }, { 16, 3, 0 }, { 17, 3, 0 }, { 40, 1, 0 }, { 4294967298, 1, 0 },
       { 2, 1, 4294967296 + 262 },
     }) do
