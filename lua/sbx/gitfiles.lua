@@ -32,7 +32,7 @@ local NAMING = {
 local ESCAPES = { n = "\n", t = "\t", b = "\b", ["\""] = "\"", ["\\"] = "\\", ["\n"] = "" }
 
 -- The value from `at` on, and where it ends. Comments end it but for in quotes; a backslash joins
--- the next line; blanks at its start and its end are none of it.
+-- the next line; blanks at its start and its end are none of it (those before a backslash are).
 local function read_value(text, at)
   local parts, quoted, kept = {}, false, 0
   while at <= #text do
@@ -41,7 +41,8 @@ local function read_value(text, at)
     if char == "\\" then
       at = at + 1
       parts[#parts + 1] = ESCAPES[text:sub(at, at)] or text:sub(at, at)
-      if parts[#parts] == "" then parts[#parts] = nil else kept = #parts end
+      if parts[#parts] == "" then parts[#parts] = nil end
+      kept = #parts
     elseif char == "\"" then
       quoted, kept = not quoted, #parts
     else

@@ -87,7 +87,7 @@ describe("a host", function()
     local job = host(([[
       print(select(2, sbx.run{'sh', '-c', 'echo My own word; exit 1'}).kind)
       print(sbx.run{'sh', '-c', 'echo permission denied; exit 1'}.status)
-      io.open('%s', 'w'):write('local base = ...\n)')
+      io.open('%s', 'w'):write('local base = ...\n)'):close()
       print(sbx.run{'true'}.status)
       local ok, err = sbx.reload()
       print(ok, err.kind, err.message:match('denial.lua:2: ') ~= nil)

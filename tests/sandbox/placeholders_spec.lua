@@ -336,8 +336,10 @@ describe("placeholders, when somebody is killed", function()
   end)
 
   test("the keeper alone, and then the host", function()
-    local host = running("job:kill() job:wait() print(run('echo again').stdout) "
+    local host = running("go('go') job:kill() job:wait() print(run('echo again').stdout) "
                          .. "job = sbx.spawn(sleeper()) job:lines()() print('second') host.pause()")
+    support.kill(assert(keepers()[1]))
+    support.write(place.dir .. "/go", "")
     host:says("second")
     host:kill()
     assert.equal("", left())

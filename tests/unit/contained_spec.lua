@@ -185,9 +185,9 @@ describe("a repository", function()
     assert.same({}, gitfiles.named_in("[core \""))
     assert.same({}, gitfiles.named_in("[core \"a\\"))
     local list = gitfiles.named_in("[include]\npath=\r\"a\"\npath = \\\n  b\npath=c\\\r\nd\r\n"
-                                   .. "path=e\f\n")
+                                   .. "path=e\f\npath=f \\\n\n")
     local values = {}
     for i, one in ipairs(list) do values[i] = one.value end
-    assert.same({ "a", "b", "cd", "e\f" }, values)
+    assert.same({ "a", "b", "cd", "e\f", "f " }, values)
   end)
 end)
