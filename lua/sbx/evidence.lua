@@ -3,7 +3,6 @@
 -- names the rule.
 
 local core = require "sbx.core"
-local lists = require "sbx.lists"
 local surroundings = require "sbx.surroundings"
 local verdict = require "sbx.verdict"
 
@@ -62,8 +61,6 @@ local FAMILIES = {
   [40] = "vsock", [44] = "xdp",
 }
 local KINDS = { "stream", "dgram", "raw", "rdm", "seqpacket" }
--- More that a callback refuses are told of by their absence.
-local ANSWERED = 256
 
 local ADDRESSED = { connect = true, bind = true, send = true }
 
@@ -186,27 +183,6 @@ function KINDS_OF_SEEN.dropped(denial, raw) denial.dropped = raw.count end
 
 function KINDS_OF_SEEN.unread(denial, raw) denial.unread = raw.count end
 
---- An address that the host's own callback has said no to. The engine doesn't know the answer: its
---- place in the order is before all else.
----@param asked sbx.ConnectRequest
-function M.note_answer(spec, asked)
-  if not spec.watched then return end
-  local list = spec.answered or {}
-  spec.answered = list
-  local form = asked.family == "inet6" and "[%s]:%d" or "%s:%d"
-  local address = string.format(form, asked.address, asked.port)
-  local known = lists.find(list, "address", address)
-  if known then
-    known.count = known.count + 1
-  elseif #list < ANSWERED then
-    list[#list + 1] = {
-      operation = "connect", address = address, errno = "EACCES", layer = "supervisor",
-      rule = "on_connect", syscall = "connect", pid = asked.pid, program = asked.program,
-      count = 1, seq = 0, last = 0,
-    }
-  end
-end
-
 --- `result.denial` before it is judged.
 ---@param raw table  the core's result
 ---@param spec table
@@ -217,9 +193,6 @@ function M.denial(raw, spec)
     verdict = "none", evidence = {}, failures = {}, watched = spec.watched or false,
     dropped = 0, unread = 0, command = spec.watched and raw.inner_pid or nil,
   }
-  for _, entry in ipairs(spec.answered or {}) do
-    denial.evidence[#denial.evidence + 1] = entry
-  end
   local work = #seen > 0 and work_of(spec)
   for _, one in ipairs(seen) do KINDS_OF_SEEN[one.kind](denial, one, work) end
   local function in_order(a, b) return a.seq < b.seq end

@@ -154,15 +154,12 @@ local function decide(state)
   local ask = state.spec.on_connect
   local asked = ask and state.handle:question()
   while asked do
-    local id, given = asked.id, {}
+    local id = asked.id
     asked.id = nil
-    for name, value in pairs(asked) do given[name] = value end -- a callback may write to it
     state.busy = true
-    local ok, answer = pcall(ask, given)
+    local ok, answer = pcall(ask, asked)
     state.busy = false
-    local granted = ok and answer == true
-    state.handle:answer(id, granted)
-    if not granted then evidence.note_answer(state.spec, asked) end
+    state.handle:answer(id, ok and answer == true)
     asked = state.handle:question()
   end
 end

@@ -8,18 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "engine/address.h"
 #include "engine/connector.h"
 #include "engine/launch.h"
+#include "engine/memory.h"
+#include "engine/notice.h"
+#include "engine/who.h"
 #include "engine/wire.h"
 #include "layers/descriptors.h"
 
@@ -36,17 +37,6 @@ static call waiting[WAITING];
  * for the word that the command has ended. */
 #define ASKED 8
 
-/* ---- answers ---- */
-
-static void answer(int listener, uint64_t id, int code) {
-  struct seccomp_notif_resp response = {.id = id, .error = -code};
-  ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
-}
-
-bool sbx_broker_is_valid(int listener, uint64_t id) {
-  return ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
-}
-
 /* ---- the call's arguments, as this process has copied them ---- */
 
 struct copied {
@@ -59,12 +49,8 @@ struct copied {
 static int copy_address(const call *taken, struct copied *to) {
   size_t size = (uint32_t)taken->data.args[2];
   if (size > sizeof to->bytes || size < sizeof(sa_family_t)) return EINVAL;
-  struct iovec local = {to->bytes, size}, remote = {NULL, size};
-  memcpy(&remote.iov_base, &taken->data.args[1], sizeof remote.iov_base);
-  ssize_t got = process_vm_readv((pid_t)taken->pid, &local, 1, &remote, 1, 0);
-  if (got < 0) return errno == EFAULT ? EFAULT : EACCES;
   to->size = size;
-  return (size_t)got == size ? 0 : EFAULT;
+  return sbx_memory_bytes((pid_t)taken->pid, taken->data.args[1], to->bytes, size);
 }
 
 /* As the caller would find it: from its directory, by no way through /proc/PID. */
@@ -95,19 +81,10 @@ static bool is_listed(const sbx_plan *plan, int fd) {
   return false;
 }
 
-pid_t sbx_broker_process(pid_t thread) {
-  char path[40], line[256];
-  int pid = 0;
-  snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
-  FILE *file = fopen(path, "re");
-  while (file && !pid && fgets(line, sizeof line, file)) sscanf(line, "Tgid: %d", &pid);
-  if (file) fclose(file);
-  return pid;
-}
-
 int sbx_broker_borrow(pid_t thread, int number) {
-  pid_t pid = sbx_broker_process(thread);
-  int pidfd = pid > 0 ? sbx_pidfd_open(pid) : -1;
+  struct sbx_who who;
+  sbx_who_read(&who, thread); /* pidfd_open(2) takes the first thread's number alone */
+  int pidfd = who.pid ? sbx_pidfd_open(who.pid) : -1;
   if (pidfd < 0) return -1;
   int fd = sbx_fd_high((int)syscall(SYS_pidfd_getfd, pidfd, number, 0));
   sbx_fd_close(&pidfd);
@@ -136,7 +113,7 @@ static int call_by_path(const struct sbx_broker *broker, const call *taken,
   }
   int socket = sbx_broker_borrow((pid_t)taken->pid, (int)taken->data.args[0]);
   code = socket < 0 ? EBADF : 0;
-  if (!code && !sbx_broker_is_valid(broker->listener, taken->id)) code = EINTR;
+  if (!code && !sbx_notice_is_valid(broker->listener, taken->id)) code = EINTR;
   if (!code) code = connect_to(socket, target);
   sbx_fd_close(&socket);
   sbx_fd_close(&target);
@@ -178,13 +155,14 @@ static void start_worker(struct sbx_broker *broker, size_t i, const call *taken)
   bool asks = broker->connecting.ask_ms > 0 && sbx_fd_messages(answers) == 0;
   pid_t pid = fork();
   if (pid == 0) {
-    answer(broker->listener, taken->id, make_call(broker, taken, answers[1]));
+    int code = make_call(broker, taken, answers[1]);
+    if (code != SBX_BROKER_TOLD) sbx_notice_answer(broker->listener, taken->id, code);
     _exit(0);
   }
   sbx_fd_close(&answers[1]);
   if (pid < 0) {
     sbx_fd_close(&answers[0]);
-    answer(broker->listener, taken->id, EAGAIN);
+    sbx_notice_answer(broker->listener, taken->id, EAGAIN);
     return;
   }
   broker->workers[i].pid = pid;
@@ -199,7 +177,7 @@ void sbx_broker_call(struct sbx_broker *broker, const call *taken) {
   } else if (broker->count < WAITING) {
     waiting[(broker->first + broker->count++) % WAITING] = *taken;
   } else {
-    answer(broker->listener, taken->id, EAGAIN);
+    sbx_notice_answer(broker->listener, taken->id, EAGAIN);
   }
 }
 
@@ -209,31 +187,49 @@ static void serve_waiting(struct sbx_broker *broker, size_t i) {
     const call *next = &waiting[broker->first];
     broker->first = (broker->first + 1) % WAITING;
     broker->count--;
-    if (sbx_broker_is_valid(broker->listener, next->id)) start_worker(broker, i, next);
+    if (sbx_notice_is_valid(broker->listener, next->id)) start_worker(broker, i, next);
   }
 }
 
 void sbx_broker_serve(struct sbx_broker *broker, short events) {
-  call taken = {0};
+  union sbx_notice taken;
   if (!(events & POLLIN)) { /* nobody is left who could call */
     sbx_fd_close(&broker->listener);
     return;
   }
-  if (ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_RECV, &taken) == 0)
-    sbx_broker_call(broker, &taken);
+  if (sbx_notice_take(broker->listener, &taken)) sbx_broker_call(broker, &taken.call);
+}
+
+/* The slot of a worker, or SBX_BROKER_WORKERS. */
+static size_t worker_of(const struct sbx_broker *broker, pid_t pid) {
+  size_t i = 0;
+  while (i < SBX_BROKER_WORKERS && broker->workers[i].pid != pid) i++;
+  return i;
+}
+
+bool sbx_broker_has(const struct sbx_broker *broker, pid_t pid) {
+  return worker_of(broker, pid) < SBX_BROKER_WORKERS;
+}
+
+/* What it was told no to is its last word. */
+static void hear_denied(struct sbx_broker *broker, size_t i) {
+  struct sbx_question denied;
+  int answers = broker->workers[i].answers;
+  if (answers < 0 || recv(answers, &denied, sizeof denied, MSG_DONTWAIT) != sizeof denied) return;
+  if (broker->denied) broker->denied(broker->context, &denied);
 }
 
 bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid) {
-  for (size_t i = 0; i < SBX_BROKER_WORKERS; i++) {
-    if (broker->workers[i].pid != pid) continue;
-    broker->workers[i].pid = 0;
-    if (broker->workers[i].answers >= 0) sbx_fd_close(&broker->workers[i].answers);
-    /* one that was killed has answered nothing */
-    if (broker->listener >= 0) answer(broker->listener, broker->workers[i].call, EACCES);
-    serve_waiting(broker, i);
-    return true;
-  }
-  return false;
+  size_t i = worker_of(broker, pid);
+  if (i == SBX_BROKER_WORKERS) return false;
+  hear_denied(broker, i);
+  broker->workers[i].pid = 0;
+  sbx_fd_close(&broker->workers[i].answers);
+  /* one that was told no, or was killed, has answered nothing */
+  if (broker->listener >= 0)
+    sbx_notice_answer(broker->listener, broker->workers[i].call, EACCES);
+  serve_waiting(broker, i);
+  return true;
 }
 
 int sbx_broker_asking(const struct sbx_broker *broker) {

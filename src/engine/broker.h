@@ -24,11 +24,14 @@ struct sbx_broker {
    * few questions at a time. What a command makes many of must not keep a report from the host. */
   int questions[2];
   unsigned asked; /* and not answered */
+  /* Told of what the host, or its silence, has refused; NULL: nobody is. */
+  void (*denied)(void *context, const struct sbx_question *denied);
+  void *context;
   const sbx_plan *plan;
   struct sbx_connecting_record connecting;
   struct {
     pid_t pid;   /* 0: free */
-    int answers; /* where it waits for the host's; -1: it can't ask */
+    int answers; /* where it waits for the host's, and says what was refused; -1: it can't ask */
     uint64_t call;
   } workers[SBX_BROKER_WORKERS];
   size_t first, count; /* of those that wait, in a ring */
@@ -52,12 +55,14 @@ void sbx_broker_ask(struct sbx_broker *broker);
 /* The host has decided on a question. */
 void sbx_broker_answer(struct sbx_broker *broker, uint64_t id, bool yes);
 
+/* Whether a process is a worker: none of the command's. */
+bool sbx_broker_has(const struct sbx_broker *broker, pid_t pid);
+
 /* ---- for who makes a call, in a worker ---- */
 
-/* The number of a process that has ended may be another's by now. */
-bool sbx_broker_is_valid(int listener, uint64_t id);
-/* pidfd_open(2) takes the first thread's number alone. */
-pid_t sbx_broker_process(pid_t thread);
+/* No errno: the supervisor was told that it is refused, and answers. */
+#define SBX_BROKER_TOLD (-1)
+
 /* The caller's own socket, shared: -1 and errno. */
 int sbx_broker_borrow(pid_t thread, int number);
 

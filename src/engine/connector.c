@@ -13,6 +13,8 @@
 
 #include "engine/address.h"
 #include "engine/clock.h"
+#include "engine/notice.h"
+#include "engine/who.h"
 #include "engine/wire.h"
 #include "layers/descriptors.h"
 
@@ -40,38 +42,40 @@ static const char *find(const sbx_plan *plan, const struct sbx_peer *peer, bool 
 
 /* ---- the host's decision ---- */
 
-static void read_program(pid_t pid, char *program, size_t size) {
-  char path[40];
-  snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-  FILE *file = fopen(path, "re");
-  if (!file || !fgets(program, (int)size, file)) *program = 0;
-  if (file) fclose(file);
-  program[strcspn(program, "\n")] = 0;
-}
-
 static void fill(struct sbx_question *question, const struct sbx_broker *broker,
                  const struct seccomp_notif *taken, const struct sbx_peer *peer) {
   const char *name = find(broker->plan, peer, true);
+  struct sbx_who who;
+  sbx_who_read(&who, (pid_t)taken->pid);
   question->id = taken->id;
-  question->pid = sbx_broker_process((pid_t)taken->pid);
+  question->pid = who.pid;
   question->family = (uint16_t)peer->family;
   question->port = peer->port;
   inet_ntop(peer->family, peer->address, question->address, sizeof question->address);
-  read_program((pid_t)taken->pid, question->program, sizeof question->program);
+  snprintf(question->program, sizeof question->program, "%.*s", (int)sizeof question->program - 1,
+           who.program);
   if (name) snprintf(question->host, sizeof question->host, "%s", name);
 }
 
 /* No answer in time is a no (behaviour.md 5), as is one that could not be asked for. */
-static bool is_granted(const struct sbx_broker *broker, const struct seccomp_notif *taken,
-                       const struct sbx_peer *peer, int answers) {
-  struct sbx_report report = {.type = SBX_REPORT_QUESTION};
+static bool says_yes(const struct sbx_broker *broker, const struct sbx_report *asked, int answers) {
   struct pollfd fd = {answers, POLLIN, 0};
   char yes = 0;
-  if (answers < 0) return false;
-  fill(&report.question, broker, taken, peer);
-  if (send(broker->questions[1], &report, sizeof report, MSG_NOSIGNAL) < 0) return false;
+  if (send(broker->questions[1], asked, sizeof *asked, MSG_NOSIGNAL) < 0) return false;
   if (poll(&fd, 1, (int)broker->connecting.ask_ms) <= 0) return false;
   return recv(answers, &yes, 1, MSG_DONTWAIT) == 1 && yes == 1;
+}
+
+/* 0: it is a yes. */
+static int ask(const struct sbx_broker *broker, const struct seccomp_notif *taken,
+               const struct sbx_peer *peer, int answers) {
+  struct sbx_report report = {.type = SBX_REPORT_QUESTION};
+  if (answers < 0) return EACCES;
+  fill(&report.question, broker, taken, peer);
+  if (says_yes(broker, &report, answers)) return 0;
+  ssize_t size = sizeof report.question;
+  bool told = send(answers, &report.question, (size_t)size, MSG_NOSIGNAL | MSG_DONTWAIT) == size;
+  return told ? SBX_BROKER_TOLD : EACCES;
 }
 
 /* ---- the connect ---- */
@@ -134,12 +138,12 @@ int sbx_connector_call(const struct sbx_broker *broker, const struct seccomp_not
   struct sbx_peer peer;
   int code = sbx_address_peer(bytes, size, &peer);
   if (code) return code;
-  if (!find(broker->plan, &peer, false) && !is_granted(broker, taken, &peer, answers))
-    return EACCES;
+  if (!find(broker->plan, &peer, false)) code = ask(broker, taken, &peer, answers);
+  if (code) return code;
   int socket = sbx_broker_borrow((pid_t)taken->pid, (int)taken->data.args[0]);
   if (socket < 0) return EBADF;
   code = is_tcp(socket) ? 0 : EACCES;
-  if (!code && !sbx_broker_is_valid(broker->listener, taken->id)) code = EINTR;
+  if (!code && !sbx_notice_is_valid(broker->listener, taken->id)) code = EINTR;
   if (!code) code = connect_to(socket, &peer, broker->connecting.wait_ms);
   sbx_fd_close(&socket);
   return code;

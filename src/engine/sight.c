@@ -1,12 +1,15 @@
 #include "engine/sight.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "engine/memory.h"
+#include "engine/notice.h"
 #include "layers/capabilities.h"
 #include "layers/descriptors.h"
 
@@ -17,20 +20,13 @@
 #endif
 #define SYNC_WAKE_UP 1UL
 
-/* ---- answers ---- */
-
-static void answer(const struct sbx_sight *sight, uint64_t id, int code, bool go_on) {
-  struct seccomp_notif_resp response = {
-      .id = id, .error = -code, .flags = go_on ? SECCOMP_USER_NOTIF_FLAG_CONTINUE : 0};
-  ioctl(sight->broker->listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
-}
-
-/* The number of a process that has ended may be another's by now. */
-static bool is_valid(const struct sbx_sight *sight, uint64_t id) {
-  return ioctl(sight->broker->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
-}
-
 /* ---- what the looks share ---- */
+
+/* False where who called is gone. */
+static bool read_who(const struct sbx_look *look, struct sbx_who *who) {
+  sbx_who_read(who, (pid_t)look->call->pid);
+  return who->pid && sbx_notice_is_valid(look->sight->broker->listener, look->call->id);
+}
 
 uint64_t sbx_look_arg(const struct sbx_look *look, int arg) {
   return arg == SBX_NO_ARG ? 0 : look->call->data.args[arg];
@@ -38,8 +34,7 @@ uint64_t sbx_look_arg(const struct sbx_look *look, int arg) {
 
 void sbx_look_unread(const struct sbx_look *look) {
   struct sbx_who who;
-  sbx_who_read(&who, (pid_t)look->call->pid);
-  if (who.pid && is_valid(look->sight, look->call->id))
+  if (read_who(look, &who))
     sbx_refused_unread(&look->sight->refused, &who, look->call->data.nr);
 }
 
@@ -58,9 +53,7 @@ void sbx_look_note(const struct sbx_look *look, enum sbx_operation operation,
                           .call = look->call->data.nr,
                           .path = path,
                           .target = target};
-  if (found.code == 0) return;
-  sbx_who_read(&who, (pid_t)look->call->pid);
-  if (who.pid && is_valid(look->sight, look->call->id))
+  if (found.code != 0 && read_who(look, &who))
     sbx_refused_add(&look->sight->refused, &seen, &who);
 }
 
@@ -68,8 +61,7 @@ void sbx_look_note(const struct sbx_look *look, enum sbx_operation operation,
 
 static void note_exit(const struct sbx_look *look) {
   struct sbx_who who;
-  sbx_who_read(&who, (pid_t)look->call->pid);
-  if (who.pid && is_valid(look->sight, look->call->id))
+  if (read_who(look, &who))
     sbx_refused_failure(&look->sight->refused, &who, (int)(look->call->data.args[0] & 0xff));
 }
 
@@ -85,33 +77,54 @@ static void look_at(const struct sbx_look *look) {
 }
 
 static void serve_call(struct sbx_sight *sight, const struct seccomp_notif *call) {
+  int listener = sight->broker->listener;
   const struct sbx_rule *rule = sbx_rules_find(&sight->rules, &call->data);
   struct sbx_look look = {sight, call, rule, rule ? rule->form : NULL};
   if (!rule) { /* the filter looks less closely: by no rule anything is in its way */
-    answer(sight, call->id, 0, true);
+    sbx_notice_go_on(listener, call->id);
   } else if (rule->value == SBX_ON_BEHALF && !sbx_look_unlisted(&look)) {
     sbx_broker_call(sight->broker, call);
   } else if (rule->value == SBX_ON_BEHALF) {
-    answer(sight, call->id, EACCES, false);
+    sbx_notice_answer(listener, call->id, EACCES);
   } else {
     look_at(&look);
-    answer(sight, call->id, rule->value, rule->value == SBX_CONTINUE);
+    if (rule->value == SBX_CONTINUE)
+      sbx_notice_go_on(listener, call->id);
+    else
+      sbx_notice_answer(listener, call->id, rule->value);
   }
 }
 
+void sbx_sight_tell(struct sbx_sight *sight) {
+  if (sight->refused.changed) sbx_refused_tell(&sight->refused, sight->control, false);
+}
+
+/* What a worker was told no to, by its own copy of the address. */
+static void note_denied(void *context, const struct sbx_question *denied) {
+  struct sbx_sight *sight = context;
+  char text[64];
+  struct sbx_who who;
+  struct sbx_seen seen = {.operation = SBX_OP_CONNECT,
+                          .by = SBX_BY_SUPERVISOR,
+                          .code = EACCES,
+                          .call = SYS_connect,
+                          .path = text};
+  sbx_who_read(&who, denied->pid);
+  snprintf(text, sizeof text, denied->family == AF_INET6 ? "[%s]:%d" : "%s:%d", denied->address,
+           denied->port);
+  if (who.pid && sbx_notice_is_valid(sight->broker->listener, denied->id))
+    sbx_refused_add(&sight->refused, &seen, &who);
+}
+
 void sbx_sight_serve(struct sbx_sight *sight, short events) {
-  union {
-    struct seccomp_notif call;
-    char room[512]; /* a newer kernel's may be larger */
-  } taken;
+  union sbx_notice taken;
   if (!(events & POLLIN)) { /* nobody is left who could call */
     sbx_fd_close(&sight->broker->listener);
     return;
   }
-  memset(&taken, 0, sizeof taken);
-  if (ioctl(sight->broker->listener, SECCOMP_IOCTL_NOTIF_RECV, &taken.call) < 0) return;
+  if (!sbx_notice_take(sight->broker->listener, &taken)) return;
   serve_call(sight, &taken.call);
-  if (sight->refused.changed) sbx_refused_tell(&sight->refused, sight->control, false);
+  sbx_sight_tell(sight);
 }
 
 /* ---- the whole ---- */
@@ -124,6 +137,8 @@ int sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker, const sbx
                    uint64_t kept_capabilities) {
   uint64_t flags = SYNC_WAKE_UP;
   sight->broker = broker;
+  broker->denied = note_denied;
+  broker->context = sight;
   if (sbx_rules_read(&sight->rules, plan) < 0) return -1;
   sbx_places_read(&sight->judge.places, plan);
   sight->judge.uid = geteuid();

@@ -34,6 +34,8 @@ int sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker, const sbx
                    uint64_t kept_capabilities);
 /* After poll(2) said so. */
 void sbx_sight_serve(struct sbx_sight *sight, short events);
+/* What is new, to the host. */
+void sbx_sight_tell(struct sbx_sight *sight);
 /* All that the host wasn't told yet. */
 void sbx_sight_close(struct sbx_sight *sight);
 

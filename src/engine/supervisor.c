@@ -265,6 +265,7 @@ static void reap(struct supervisor *s) {
       if (!sbx_broker_reaped(&s->broker, pid)) note(s, pid, status);
     } else if (pid == 0 || errno != EINTR) {
       s->others = pid == 0;
+      if (s->sight) sbx_sight_tell(s->sight); /* workers may have had a last word */
       return;
     }
   }

@@ -131,7 +131,11 @@ describe("names", function()
   it("are resolved within the time of the set-up, and never by transform", function()
     local opts = { "true", policy = policy({ "no.such.name.invalid:1" }), setup_timeout_ms = 1,
                    cwd = dir }
-    local r, err = sbx.run(opts)
+    local r, err
+    for _ = 1, 20 do -- now and then it has an answer within a millisecond
+      r, err = sbx.run(opts)
+      if err.kind ~= "policy" then break end
+    end
     assert.is_nil(r)
     assert.equal("sandbox", err.kind)
     assert.equal("setup_timeout", err.step)

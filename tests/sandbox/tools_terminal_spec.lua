@@ -43,7 +43,10 @@ sys.stdout.write(text.decode().replace("\r", ""))
 
 local TMUX = [[
 export TERM=screen SHELL=/bin/sh TMUX_TMPDIR=$PWD
-tmux -f /dev/null -S $PWD/socket new-session -d -x 80 -y 24 'tty; stty size; exec cat'
+for try in 1 2 3; do # on a busy machine its client may find the server not there yet
+  tmux -f /dev/null -S $PWD/socket new-session -d -x 80 -y 24 'tty; stty size; exec cat'
+  tmux -S $PWD/socket has-session && break; sleep 0.5
+done
 shows() {
   for i in 1 2 3 4 5 6 7 8 9 10; do
     tmux -S $PWD/socket capture-pane -p | grep . >screen; grep -q "$1" screen && break; sleep 0.2
