@@ -162,17 +162,31 @@ local function ended_otherwise(output)
   if output.signal then return "it died of a signal" end
 end
 
+-- As much of what stands around a keyword as the name of a file can be, and so many keywords: the
+-- command decides how much it writes, and the host waits.
+local LONGEST_PATH, MOST_LOOKS = 4096, 1000
+
+local function has_slash_around(text, first, last)
+  local before = text:sub(math.max(1, first - LONGEST_PATH), first - 1):reverse()
+  local after = text:sub(last + 1, last + LONGEST_PATH)
+  local head, tail = before:match("^[^%s\"'`]*"), after:match("^[^%s\"'`]*")
+  return (head .. tail):find("/", 1, true) ~= nil, last + #tail
+end
+
 -- A word that only stands in the name of a file speaks of nothing.
 local function stands_in_a_path(output, keyword)
-  local found = false
+  local looks = 0
   for _, stream in ipairs(STREAMS) do
-    for token in (output[stream] or ""):lower():gmatch("[^%s\"'`]+") do
-      local has = token:find(keyword, 1, true) ~= nil
-      if has and not token:find("/", 1, true) then return false end
-      found = found or has
+    local text = (output[stream] or ""):lower()
+    local first, last = text:find(keyword, 1, true)
+    while first do
+      looks = looks + 1
+      local in_path, stop = has_slash_around(text, first, last)
+      if not in_path or looks > MOST_LOOKS then return false end
+      first, last = text:find(keyword, stop + 1, true)
     end
   end
-  return found
+  return looks > 0
 end
 
 -- The network's own words, where the sandbox takes it away.

@@ -96,7 +96,9 @@ local function by_peers(work)
     return said(true, cite.peer(entry), "none", "it is listed" .. how)
   end
   if work.plan.asks then
-    return said(false, cite.field(work.policy, "on_connect"), "supervisor",
+    local policy = work.policy
+    local rule = policy.on_connect and cite.field(policy, "on_connect") or "option on_connect"
+    return said(false, rule, "supervisor",
                 "it is not listed: on_connect decides when it is wanted")
   end
   return refuse(work, "supervisor", "only addresses that network.allow lists are connected to, and"

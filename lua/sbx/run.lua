@@ -172,19 +172,6 @@ local function launch(spec)
   return errors.fail("sandbox", "the plan has no set of layers to try")
 end
 
--- What is to be audited and can't be is not run.
-local function audited_launch(spec)
-  if not spec.o.audit then return launch(spec) end
-  local audit = require "sbx.audit"
-  local ok, err = audit.start(spec)
-  if not ok then return nil, err end
-  local handle
-  handle, err = launch(spec)
-  if handle then return handle end
-  local _, why = audit.finish(spec, nil, err)
-  return nil, why
-end
-
 local function feed(handle, stdin)
   if type(stdin) ~= "string" or stdin == "inherit" then return true end
   local ok, raw = handle:write(stdin)
@@ -195,6 +182,28 @@ local function feed(handle, stdin)
   end
   handle:close_stdin()
   return true
+end
+
+local function begin(spec)
+  local handle, err = launch(spec)
+  if not handle then return nil, err end
+  local fed
+  fed, err = feed(handle, spec.o.stdin)
+  if not fed then return nil, err end
+  return handle
+end
+
+-- What is to be audited and can't be is not run.
+local function audited_begin(spec)
+  if not spec.o.audit then return begin(spec) end
+  local audit = require "sbx.audit"
+  local ok, err = audit.start(spec)
+  if not ok then return nil, err end
+  local handle
+  handle, err = begin(spec)
+  if handle then return handle end
+  local _, why = audit.finish(spec, nil, err)
+  return nil, why
 end
 
 --- Starts a command.
@@ -210,11 +219,8 @@ function M.start(opts, verb, on_exit)
   local spec, err = prepare(opts, verb)
   if not spec then return nil, err end
   local handle
-  handle, err = audited_launch(spec)
+  handle, err = audited_begin(spec)
   if not handle then return nil, err end
-  local fed
-  fed, err = feed(handle, spec.o.stdin)
-  if not fed then return nil, err end
   return job.new(handle, spec, on_exit)
 end
 

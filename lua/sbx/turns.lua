@@ -59,16 +59,18 @@ local function raw_of(state)
   return raw
 end
 
-local function audited(spec, ...)
-  if not spec.o.audit then return ... end
-  return require("sbx.audit").finish(spec, ...)
+-- The one end: it stands before the audit is told of it, which may fail.
+local function conclude(state, ...)
+  state.outcome = { ... }
+  state.handle:close()
+  if not state.spec.o.audit then return end
+  state.outcome = { require("sbx.audit").finish(state.spec, ...) }
 end
 
 local function finish(state)
   if state.outcome then return end
-  local r, err, out = audited(state.spec, result.make(raw_of(state), state.spec))
-  state.outcome = { r, err, out }
-  state.handle:close()
+  conclude(state, result.make(raw_of(state), state.spec))
+  local r, err, out = unpack(state.outcome, 1, 3)
   core.expect()
   state.busy = true
   if state.sink then state.sink:finish() end
@@ -94,20 +96,18 @@ function M.close(state)
     while state.spec.on_connect and handle:question() do end -- nobody decides any more
     ended = handle:pump(math.ceil(math.max(0, stop - core.now())))
   until ended or core.now() >= stop
-  local r, err, out
   if ended then
-    r, err, out = audited(state.spec, result.make(raw_of(state), state.spec))
+    conclude(state, result.make(raw_of(state), state.spec))
   else
-    r, err, out = audited(state.spec, result.closed(state.spec))
+    conclude(state, result.closed(state.spec))
   end
-  state.outcome = { r, err, out }
-  handle:close()
 end
 
+-- What failed first is what the caller hears of.
 local function settle(state, ok, ...)
   if ok then return ... end
   state.busy = false
-  M.close(state)
+  pcall(M.close, state)
   error((...), 0)
 end
 

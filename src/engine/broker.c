@@ -226,8 +226,7 @@ bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid) {
   broker->workers[i].pid = 0;
   sbx_fd_close(&broker->workers[i].answers);
   /* one that was told no, or was killed, has answered nothing */
-  if (broker->listener >= 0)
-    sbx_notice_answer(broker->listener, broker->workers[i].call, EACCES);
+  if (broker->listener >= 0) sbx_notice_answer(broker->listener, broker->workers[i].call, EACCES);
   serve_waiting(broker, i);
   return true;
 }

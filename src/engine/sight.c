@@ -34,8 +34,7 @@ uint64_t sbx_look_arg(const struct sbx_look *look, int arg) {
 
 void sbx_look_unread(const struct sbx_look *look) {
   struct sbx_who who;
-  if (read_who(look, &who))
-    sbx_refused_unread(&look->sight->refused, &who, look->call->data.nr);
+  if (read_who(look, &who)) sbx_refused_unread(&look->sight->refused, &who, look->call->data.nr);
 }
 
 bool sbx_look_text(const struct sbx_look *look, int arg, char *text, size_t size) {
@@ -53,8 +52,7 @@ void sbx_look_note(const struct sbx_look *look, enum sbx_operation operation,
                           .call = look->call->data.nr,
                           .path = path,
                           .target = target};
-  if (found.code != 0 && read_who(look, &who))
-    sbx_refused_add(&look->sight->refused, &seen, &who);
+  if (found.code != 0 && read_who(look, &who)) sbx_refused_add(&look->sight->refused, &seen, &who);
 }
 
 /* ---- one call ---- */

@@ -21,6 +21,11 @@ const char *sbx_lua_errno_name(int code); /* "ENOENT", or NULL */
 void sbx_lua_push_errnos(lua_State *L);
 void sbx_lua_push_signals(lua_State *L);
 
+/* fields.c: pushes the field where it is a table, else nothing; sets one of the table on top */
+bool sbx_lua_push_table(lua_State *L, int index, const char *field);
+void sbx_lua_set_integer(lua_State *L, const char *field, int64_t value);
+void sbx_lua_set_text(lua_State *L, const char *field, const char *text);
+
 /* plan.c: reads an engine plan; pushes the box that owns it; throws on misuse */
 sbx_plan *sbx_lua_plan(lua_State *L, int index);
 
@@ -43,6 +48,7 @@ const sbx_sandbox *sbx_lua_check_sandbox(lua_State *L, int index);
 void sbx_lua_open_sandbox(lua_State *L);
 int sbx_lua_world(lua_State *L);
 void sbx_lua_open_world(lua_State *L);
+void sbx_lua_open_log(lua_State *L); /* log.c */
 
 /* seen.c: pushes one, and sets `seen` of the table on top to the list of all */
 void sbx_lua_push_seen(lua_State *L, const struct sbx_seen *seen);

@@ -208,6 +208,7 @@ SBX_API int luaopen_sbx_core(lua_State *L) {
   sbx_lua_open_job(L);
   sbx_lua_open_sandbox(L);
   sbx_lua_open_world(L);
+  sbx_lua_open_log(L);
   luaL_newlib(L, functions);
   luaL_setfuncs(L, sbx_lua_files, 0);
   luaL_setfuncs(L, sbx_lua_log, 0);

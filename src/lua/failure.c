@@ -75,11 +75,6 @@ void sbx_lua_misuse(lua_State *L, const char *format, ...) {
   abort(); /* lua_error does not return, which its header can't say */
 }
 
-static void set_text(lua_State *L, const char *field, const char *text) {
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, field);
-}
-
 int sbx_lua_failure(lua_State *L, const struct sbx_error *err) {
   static const char *const kinds[] = {[SBX_ERROR_NONE] = "sandbox",
                                       [SBX_ERROR_INVALID_INPUT] = "invalid_input",
@@ -87,12 +82,12 @@ int sbx_lua_failure(lua_State *L, const struct sbx_error *err) {
                                       [SBX_ERROR_SANDBOX] = "sandbox"};
   lua_pushnil(L);
   lua_createtable(L, 0, 4);
-  set_text(L, "kind", kinds[err->kind]);
-  set_text(L, "step", err->step);
-  set_text(L, "message", err->message);
+  sbx_lua_set_text(L, "kind", kinds[err->kind]);
+  sbx_lua_set_text(L, "step", err->step);
+  sbx_lua_set_text(L, "message", err->message);
   if (err->code) {
     const char *name = sbx_lua_errno_name(err->code);
-    set_text(L, "code", name ? name : strerror(err->code));
+    sbx_lua_set_text(L, "code", name ? name : strerror(err->code));
   }
   return 2;
 }
@@ -102,9 +97,9 @@ int sbx_lua_errno(lua_State *L, const char *step, const char *path) {
   const char *name = sbx_lua_errno_name(code);
   lua_pushnil(L);
   lua_createtable(L, 0, 4);
-  set_text(L, "kind", "invalid_input");
-  set_text(L, "step", step);
-  set_text(L, "code", name ? name : strerror(code));
+  sbx_lua_set_text(L, "kind", "invalid_input");
+  sbx_lua_set_text(L, "step", step);
+  sbx_lua_set_text(L, "code", name ? name : strerror(code));
   lua_pushfstring(L, "%s: %s", path, strerror(code));
   lua_setfield(L, -2, "message");
   return 2;

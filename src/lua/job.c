@@ -34,22 +34,12 @@ static int64_t opt_ms(lua_State *L, int index) {
 
 /* ---- the result ---- */
 
-static void set_integer(lua_State *L, const char *field, int64_t value) {
-  lua_pushinteger(L, value);
-  lua_setfield(L, -2, field);
-}
-
 static void set_number(lua_State *L, const char *field, double value) {
   lua_pushnumber(L, value);
   lua_setfield(L, -2, field);
 }
 
 static const char *const streams[] = {"stdout", "stderr", "aggregated_output"};
-
-static void set_text(lua_State *L, const char *field, const char *text) {
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, field);
-}
 
 static void push_usage(lua_State *L, const struct sbx_usage *usage) {
   static const char *const measures[] = {[SBX_MEASURE_WAITED] = "waited",
@@ -59,21 +49,21 @@ static void push_usage(lua_State *L, const struct sbx_usage *usage) {
   lua_createtable(L, 0, 12);
   if (usage->user_us >= 0) set_number(L, "user_ms", (double)usage->user_us / 1e3);
   if (usage->system_us >= 0) set_number(L, "system_ms", (double)usage->system_us / 1e3);
-  if (usage->max_rss_bytes >= 0) set_integer(L, "max_rss_bytes", usage->max_rss_bytes);
-  set_integer(L, "voluntary_switches", usage->voluntary_switches);
-  set_integer(L, "involuntary_switches", usage->involuntary_switches);
-  set_integer(L, "processes", usage->processes);
-  set_integer(L, "storage_read_bytes", usage->storage_read_bytes);
-  set_integer(L, "storage_written_bytes", usage->storage_written_bytes);
-  if (usage->read_bytes >= 0) set_integer(L, "read_bytes", usage->read_bytes);
-  if (usage->written_bytes >= 0) set_integer(L, "written_bytes", usage->written_bytes);
-  set_text(L, "memory_by", measures[usage->memory_measure]);
-  set_text(L, "processes_by", measures[usage->processes_measure]);
+  if (usage->max_rss_bytes >= 0) sbx_lua_set_integer(L, "max_rss_bytes", usage->max_rss_bytes);
+  sbx_lua_set_integer(L, "voluntary_switches", usage->voluntary_switches);
+  sbx_lua_set_integer(L, "involuntary_switches", usage->involuntary_switches);
+  sbx_lua_set_integer(L, "processes", usage->processes);
+  sbx_lua_set_integer(L, "storage_read_bytes", usage->storage_read_bytes);
+  sbx_lua_set_integer(L, "storage_written_bytes", usage->storage_written_bytes);
+  if (usage->read_bytes >= 0) sbx_lua_set_integer(L, "read_bytes", usage->read_bytes);
+  if (usage->written_bytes >= 0) sbx_lua_set_integer(L, "written_bytes", usage->written_bytes);
+  sbx_lua_set_text(L, "memory_by", measures[usage->memory_measure]);
+  sbx_lua_set_text(L, "processes_by", measures[usage->processes_measure]);
 }
 
 static void push_truncated(lua_State *L, const struct sbx_result *result) {
   lua_createtable(L, 0, 3);
-  for (int i = 0; i < 3; i++) set_integer(L, streams[i], (int64_t)result->dropped[i]);
+  for (int i = 0; i < 3; i++) sbx_lua_set_integer(L, streams[i], (int64_t)result->dropped[i]);
 }
 
 /* Each block is given back as soon as Lua has its copy: the peak is one copy above what is kept.
@@ -119,21 +109,21 @@ static void push_result(lua_State *L, sbx_job *job) {
   lua_createtable(L, 0, 12);
   lua_pushstring(L, endings[result->ending]);
   lua_setfield(L, -2, "ended_by");
-  set_integer(L, "exit_code", result->exit_code);
+  sbx_lua_set_integer(L, "exit_code", result->exit_code);
   if (*result->detail) {
     lua_pushstring(L, result->detail);
     lua_setfield(L, -2, "detail");
   }
-  if (result->signal) set_integer(L, "signal", result->signal);
-  if (result->ending == SBX_ENDED_BOUND) set_text(L, "bound", bounds[result->bound]);
+  if (result->signal) sbx_lua_set_integer(L, "signal", result->signal);
+  if (result->ending == SBX_ENDED_BOUND) sbx_lua_set_text(L, "bound", bounds[result->bound]);
   if (result->reached) {
     push_reached(L, result->reached);
     lua_setfield(L, -2, "reached");
   }
   set_number(L, "duration_ms", result->duration_ms);
   set_number(L, "setup_ms", result->setup_ms);
-  set_integer(L, "leftover", result->leftover);
-  set_integer(L, "inner_pid", result->inner_pid);
+  sbx_lua_set_integer(L, "leftover", result->leftover);
+  sbx_lua_set_integer(L, "inner_pid", result->inner_pid);
   push_usage(L, &result->usage);
   lua_setfield(L, -2, "usage");
   push_truncated(L, result);
@@ -236,13 +226,13 @@ static int job_question(lua_State *L) {
     return 1;
   }
   lua_createtable(L, 0, 7);
-  set_integer(L, "id", (int64_t)asked.id);
-  set_integer(L, "port", asked.port);
-  set_integer(L, "pid", asked.pid);
-  set_text(L, "address", asked.address);
-  set_text(L, "program", asked.program);
-  set_text(L, "family", asked.family == AF_INET ? "inet" : "inet6");
-  if (*asked.host) set_text(L, "host", asked.host);
+  sbx_lua_set_integer(L, "id", (int64_t)asked.id);
+  sbx_lua_set_integer(L, "port", asked.port);
+  sbx_lua_set_integer(L, "pid", asked.pid);
+  sbx_lua_set_text(L, "address", asked.address);
+  sbx_lua_set_text(L, "program", asked.program);
+  sbx_lua_set_text(L, "family", asked.family == AF_INET ? "inet" : "inet6");
+  if (*asked.host) sbx_lua_set_text(L, "host", asked.host);
   return 1;
 }
 

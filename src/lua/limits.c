@@ -6,14 +6,6 @@
 
 #define PATH_ROOM 4096
 
-static bool push_field(lua_State *L, int index, const char *field) {
-  int type = lua_getfield(L, index, field);
-  if (type == LUA_TTABLE) return true;
-  if (type != LUA_TNIL) sbx_lua_misuse(L, "%s must be a table", field);
-  lua_pop(L, 1);
-  return false;
-}
-
 static void must(lua_State *L, int rc) {
   if (rc < 0) sbx_lua_misuse(L, "the plan is too large");
 }
@@ -49,7 +41,7 @@ static void set_bound(lua_State *L, struct sbx_bounds *bounds) {
 
 static void read_bounds(lua_State *L, int index, sbx_plan *plan) {
   struct sbx_bounds bounds = {0};
-  if (!push_field(L, index, "bounds")) return;
+  if (!sbx_lua_push_table(L, index, "bounds")) return;
   lua_pushnil(L);
   while (lua_next(L, -2)) {
     set_bound(L, &bounds);
@@ -69,7 +61,7 @@ static const char *text_at(lua_State *L, int index, const char *what) {
 }
 
 static void read_settings(lua_State *L, int group, sbx_plan *plan) {
-  if (!push_field(L, group, "set")) return;
+  if (!sbx_lua_push_table(L, group, "set")) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     must(L, sbx_plan_group_set(plan, text_at(L, -1, "an entry of set")));
     lua_pop(L, 1);
@@ -106,7 +98,7 @@ static void read_group(lua_State *L, sbx_plan *plan) {
   must(L, sbx_plan_group(plan, path));
   lua_pop(L, 1);
   read_settings(L, group, plan);
-  if (!push_field(L, group, "read")) return;
+  if (!sbx_lua_push_table(L, group, "read")) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     read_reading(L, plan);
     lua_pop(L, 1);
@@ -116,7 +108,7 @@ static void read_group(lua_State *L, sbx_plan *plan) {
 
 void sbx_lua_bounds(lua_State *L, int index, sbx_plan *plan) {
   read_bounds(L, index, plan);
-  if (!push_field(L, index, "groups")) return;
+  if (!sbx_lua_push_table(L, index, "groups")) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     read_group(L, plan);
     lua_pop(L, 1);

@@ -11,9 +11,11 @@
 
 #include "lua/border.h"
 
-#define LAST_MAX (4 << 20) /* bytes of a line that stands before */
+/* Bytes of a line: of a start more than any argv, each byte of it escaped (execve(2), limits). */
+#define LINE_MAX_BYTES (64 << 20)
 #define STEP 4096
 #define LOCK_TRIES 20 /* of a millisecond */
+#define BOX "sbx.log"
 
 /* In hexadecimal, with its NUL byte. */
 static void digest(const void *text, size_t size, char into[SHA256_DIGEST_STRING_LENGTH]) {
@@ -39,12 +41,13 @@ static int open_log(const char *path) {
   int fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
                 0600);
   if (fd < 0) return -1;
-  errno = EINVAL;
+  int code = EINVAL;
   if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-    errno = EMLINK; /* by its other name who it tells of might write it */
     if (st.st_nlink == 1) return fd;
+    code = EMLINK; /* by its other name who it tells of might write it */
   }
   close(fd);
+  errno = code;
   return -1;
 }
 
@@ -55,25 +58,28 @@ static void lock_log(int fd) {
   for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++) nanosleep(&moment, NULL);
 }
 
-static ssize_t read_at(int fd, char *into, size_t size, off_t at) {
+/* All of it, or -1: somebody cuts the file. */
+static int read_at(int fd, char *into, size_t size, off_t at) {
   ssize_t rc;
   do rc = pread(fd, into, size, at);
   while (rc < 0 && errno == EINTR);
-  return rc;
+  if (rc >= 0 && (size_t)rc < size) errno = EIO;
+  return rc == (ssize_t)size ? 0 : -1;
 }
 
 /* Where the last line begins: behind the last newline but the one at the very end. */
 static off_t last_line(int fd, off_t end) {
   char piece[STEP];
-  for (off_t stop = end - 1; stop > 0 && end - stop < LAST_MAX;) {
+  errno = EFBIG; /* none of ours */
+  for (off_t stop = end - 1; stop > 0;) {
     off_t from = stop > STEP ? stop - STEP : 0;
-    ssize_t size = read_at(fd, piece, (size_t)(stop - from), from);
-    if (size != stop - from) return -1;
-    const char *found = memrchr(piece, '\n', (size_t)size);
+    if (end - from > LINE_MAX_BYTES + STEP) return -1;
+    if (read_at(fd, piece, (size_t)(stop - from), from) < 0) return -1;
+    const char *found = memrchr(piece, '\n', (size_t)(stop - from));
     if (found) return from + (found - piece) + 1;
     stop = from;
   }
-  return end < LAST_MAX ? 0 : -1;
+  return 0;
 }
 
 /* The digest of the last line, without its newline; *torn: it has none. */
@@ -83,13 +89,13 @@ static int digest_last(int fd, char hex[SHA256_DIGEST_STRING_LENGTH], bool *torn
   SHA256Init(&context);
   off_t end = lseek(fd, 0, SEEK_END), at = end > 0 ? last_line(fd, end) : 0;
   if (end < 0 || at < 0) return -1;
-  *torn = end > 0 && (read_at(fd, piece, 1, end - 1) != 1 || *piece != '\n');
+  if (end > 0 && read_at(fd, piece, 1, end - 1) < 0) return -1;
+  *torn = end > 0 && *piece != '\n';
   for (off_t stop = *torn ? end : end - 1; at < stop;) {
-    size_t left = stop - at < STEP ? (size_t)(stop - at) : STEP;
-    ssize_t size = read_at(fd, piece, left, at);
-    if (size <= 0) return -1;
-    SHA256Update(&context, (unsigned char *)piece, (size_t)size);
-    at += size;
+    size_t size = stop - at < STEP ? (size_t)(stop - at) : STEP;
+    if (read_at(fd, piece, size, at) < 0) return -1;
+    SHA256Update(&context, (unsigned char *)piece, size);
+    at += (off_t)size;
   }
   if (end == 0) memset(hex, '0', SHA256_DIGEST_STRING_LENGTH - 1);
   if (end > 0) SHA256End(&context, hex);
@@ -97,9 +103,11 @@ static int digest_last(int fd, char hex[SHA256_DIGEST_STRING_LENGTH], bool *torn
   return 0;
 }
 
-/* One write: a reader sees all of a line or nothing. */
+/* One write: a reader sees all of a line or nothing. One that could not be read again is none. */
 static int write_line(int fd, const char *line, size_t size) {
   ssize_t rc;
+  errno = EFBIG;
+  if (size > LINE_MAX_BYTES) return -1;
   do rc = write(fd, line, size);
   while (rc < 0 && errno == EINTR);
   if (rc >= 0 && (size_t)rc < size) errno = ENOSPC;
@@ -132,12 +140,15 @@ static int close_box(lua_State *L) {
 static int *new_box(lua_State *L) {
   int *box = lua_newuserdatauv(L, sizeof *box, 0);
   *box = -1;
-  if (luaL_newmetatable(L, "sbx.log")) {
-    lua_pushcfunction(L, close_box);
-    lua_setfield(L, -2, "__gc");
-  }
-  lua_setmetatable(L, -2);
+  luaL_setmetatable(L, BOX);
   return box;
+}
+
+void sbx_lua_open_log(lua_State *L) {
+  luaL_newmetatable(L, BOX);
+  lua_pushcfunction(L, close_box);
+  lua_setfield(L, -2, "__gc");
+  lua_pop(L, 1);
 }
 
 /* core.log_append(path, before, after) -> true, or nil and an error: appends the line

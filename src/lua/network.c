@@ -1,14 +1,6 @@
 /* What a plan says of addresses that a command may connect to. */
 #include "lua/border.h"
 
-static bool push_field(lua_State *L, int index, const char *field) {
-  int type = lua_getfield(L, index, field);
-  if (type == LUA_TTABLE) return true;
-  if (type != LUA_TNIL) sbx_lua_misuse(L, "%s must be a table", field);
-  lua_pop(L, 1);
-  return false;
-}
-
 /* Of the table at the top. Its string keeps the text alive. */
 static const char *text_of(lua_State *L, const char *field) {
   lua_getfield(L, -1, field);
@@ -42,7 +34,7 @@ static void read_name(lua_State *L, sbx_plan *plan) {
 
 static void read_list(lua_State *L, int index, const char *field, sbx_plan *plan,
                       void (*read)(lua_State *L, sbx_plan *plan)) {
-  if (!push_field(L, index, field)) return;
+  if (!sbx_lua_push_table(L, index, field)) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     luaL_checktype(L, -1, LUA_TTABLE);
     read(L, plan);
@@ -54,7 +46,7 @@ static void read_list(lua_State *L, int index, const char *field, sbx_plan *plan
 void sbx_lua_network(lua_State *L, int index, sbx_plan *plan) {
   read_list(L, index, "connect", plan, read_peer);
   read_list(L, index, "resolve", plan, read_name);
-  if (!push_field(L, index, "connecting")) return;
+  if (!sbx_lua_push_table(L, index, "connecting")) return;
   unsigned wait_ms = number_of(L, "wait_ms", 0x7fffffff);
   if (sbx_plan_connecting(plan, wait_ms, number_of(L, "ask_ms", 0x7fffffff)) < 0)
     sbx_lua_misuse(L, "the plan is too large");

@@ -38,15 +38,6 @@ static bool is_true(lua_State *L, int index, const char *field) {
   return value;
 }
 
-/* Pushes the field where it is a table; else pushes nothing. */
-static bool push_table(lua_State *L, int index, const char *field) {
-  int type = lua_getfield(L, index, field);
-  if (type == LUA_TTABLE) return true;
-  if (type != LUA_TNIL) sbx_lua_misuse(L, "%s must be a table", field);
-  lua_pop(L, 1);
-  return false;
-}
-
 /* A string of the table's own, which keeps it alive; NULL where there is none. */
 static const char *field_text(lua_State *L, int index, const char *field) {
   size_t size = 0;
@@ -67,7 +58,7 @@ static void read_namespaces(lua_State *L, int index, sbx_plan *plan) {
   } names[] = {{"user", SBX_NS_USER}, {"mount", SBX_NS_MOUNT}, {"pid", SBX_NS_PID},
                {"net", SBX_NS_NET},   {"ipc", SBX_NS_IPC},     {"uts", SBX_NS_UTS}};
   uint32_t bits = 0;
-  if (!push_table(L, index, "namespaces")) return;
+  if (!sbx_lua_push_table(L, index, "namespaces")) return;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (is_true(L, lua_gettop(L), names[i].name)) bits |= names[i].bit;
   lua_pop(L, 1);
@@ -88,11 +79,11 @@ static void read_flags(lua_State *L, int index, sbx_plan *plan) {
   uint32_t bits = 0;
   for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     if (is_true(L, index, names[i].name)) bits |= names[i].bit;
-  if (push_table(L, index, "capabilities")) {
+  if (sbx_lua_push_table(L, index, "capabilities")) {
     bits |= SBX_FLAG_DROP_CAPS;
     lua_pop(L, 1);
   }
-  if (push_table(L, index, "landlock")) {
+  if (sbx_lua_push_table(L, index, "landlock")) {
     if (is_true(L, lua_gettop(L), "inner")) bits |= SBX_FLAG_INNER_RULES;
     lua_pop(L, 1);
   }
@@ -115,7 +106,7 @@ static void read_kill(lua_State *L, int index, sbx_plan *plan) {
 
 static void read_capabilities(lua_State *L, int index, sbx_plan *plan) {
   uint64_t caps = 0;
-  if (!push_table(L, index, "capabilities")) return;
+  if (!sbx_lua_push_table(L, index, "capabilities")) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     const char *name = lua_tostring(L, -1);
     int cap = name ? sbx_capability(name) : -1;
@@ -128,7 +119,7 @@ static void read_capabilities(lua_State *L, int index, sbx_plan *plan) {
 }
 
 static void read_rlimits(lua_State *L, int index, sbx_plan *plan) {
-  if (!push_table(L, index, "rlimits")) return;
+  if (!sbx_lua_push_table(L, index, "rlimits")) return;
   lua_pushnil(L);
   while (lua_next(L, -2)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";
@@ -158,7 +149,7 @@ static uint64_t rights_of(lua_State *L, uint64_t (*bit_of)(const char *name)) {
 
 static uint64_t field_rights(lua_State *L, int index, const char *field,
                              uint64_t (*bit_of)(const char *name)) {
-  if (!push_table(L, index, field)) return 0;
+  if (!sbx_lua_push_table(L, index, field)) return 0;
   uint64_t bits = rights_of(L, bit_of);
   lua_pop(L, 1);
   return bits;
@@ -174,7 +165,7 @@ static void read_rule(lua_State *L, sbx_plan *plan) {
 }
 
 static void read_landlock(lua_State *L, int index, sbx_plan *plan) {
-  if (!push_table(L, index, "landlock")) return;
+  if (!sbx_lua_push_table(L, index, "landlock")) return;
   int landlock = lua_gettop(L);
   lua_getfield(L, landlock, "abi");
   uint32_t abi = (uint32_t)luaL_checkinteger(L, -1);
@@ -182,7 +173,7 @@ static void read_landlock(lua_State *L, int index, sbx_plan *plan) {
   must(L, sbx_plan_landlock(plan, abi, field_rights(L, landlock, "fs", sbx_landlock_fs_right),
                             field_rights(L, landlock, "net", sbx_landlock_net_right),
                             field_rights(L, landlock, "scope", sbx_landlock_scope)));
-  if (push_table(L, landlock, "rules")) {
+  if (sbx_lua_push_table(L, landlock, "rules")) {
     for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
       read_rule(L, plan);
       lua_pop(L, 1);
@@ -196,7 +187,7 @@ static void read_landlock(lua_State *L, int index, sbx_plan *plan) {
 static void read_paths(lua_State *L, int index, const char *field, sbx_plan *plan,
                        int (*add)(sbx_plan *plan, const char *path)) {
   size_t size;
-  if (!push_table(L, index, field)) return;
+  if (!sbx_lua_push_table(L, index, field)) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     const char *path = lua_type(L, -1) == LUA_TSTRING ? lua_tolstring(L, -1, &size) : NULL;
     if (!path || *path != '/' || strlen(path) != size)
@@ -248,7 +239,7 @@ static void read_mount(lua_State *L, sbx_plan *plan) {
 }
 
 static void read_mounts(lua_State *L, int index, sbx_plan *plan) {
-  if (!push_table(L, index, "mounts")) return;
+  if (!sbx_lua_push_table(L, index, "mounts")) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     read_mount(L, plan);
     lua_pop(L, 1);
@@ -293,7 +284,7 @@ static struct sbx_arg arg_of(lua_State *L) {
 
 static unsigned read_args(lua_State *L, int rule, struct sbx_arg args[6]) {
   unsigned count = 0;
-  if (!push_table(L, rule, "args")) return 0;
+  if (!sbx_lua_push_table(L, rule, "args")) return 0;
   while (lua_geti(L, -1, (lua_Integer)count + 1) != LUA_TNIL) {
     if (count == 6) sbx_lua_misuse(L, "a system call has six arguments");
     args[count++] = arg_of(L);
@@ -351,7 +342,7 @@ static void read_refusal(lua_State *L, int seen, sbx_plan *plan) {
 }
 
 static void read_calls(lua_State *L, int index, const char *field, int seen, sbx_plan *plan) {
-  if (!push_table(L, index, field)) return;
+  if (!sbx_lua_push_table(L, index, field)) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     read_refusal(L, seen, plan);
     lua_pop(L, 1);
@@ -368,7 +359,7 @@ static uint64_t place_bit(const char *name) {
 
 static void read_places(lua_State *L, int watch, sbx_plan *plan) {
   uint32_t handled = (uint32_t)field_rights(L, watch, "handled", place_bit);
-  if (!push_table(L, watch, "places")) return;
+  if (!sbx_lua_push_table(L, watch, "places")) return;
   for (lua_Integer i = 1; lua_geti(L, -1, i) != LUA_TNIL; i++) {
     int place = lua_gettop(L);
     luaL_checktype(L, place, LUA_TTABLE);
@@ -384,7 +375,7 @@ static void read_places(lua_State *L, int watch, sbx_plan *plan) {
 /* The filter's own rules, and what is watched beside them. */
 static void read_filters(lua_State *L, int index, sbx_plan *plan) {
   int seen = 0, watch = 0;
-  if (push_table(L, index, "watch")) {
+  if (sbx_lua_push_table(L, index, "watch")) {
     watch = lua_gettop(L);
     lua_getfield(L, watch, "seen");
     luaL_checktype(L, -1, LUA_TTABLE);

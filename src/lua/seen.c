@@ -3,16 +3,6 @@
 
 #include "lua/border.h"
 
-static void set_integer(lua_State *L, const char *field, int64_t value) {
-  lua_pushinteger(L, value);
-  lua_setfield(L, -2, field);
-}
-
-static void set_text(lua_State *L, const char *field, const char *text) {
-  lua_pushstring(L, text);
-  lua_setfield(L, -2, field);
-}
-
 static const char *const kinds[] = {[SBX_SEEN_REFUSED] = "refused",
                                     [SBX_SEEN_FAILED] = "failed",
                                     [SBX_SEEN_UNREAD] = "unread",
@@ -44,33 +34,33 @@ static void push_pids(lua_State *L, const struct sbx_seen *seen) {
 static void push_call(lua_State *L, int number) {
   char name[64];
   if (!sbx_call_name(number, name, sizeof name)) snprintf(name, sizeof name, "%d", number);
-  set_text(L, "syscall", name);
+  sbx_lua_set_text(L, "syscall", name);
 }
 
 static void push_code(lua_State *L, const struct sbx_seen *seen) {
   const char *name = sbx_lua_errno_name(seen->code);
   if (seen->kind == SBX_SEEN_REFUSED && name)
-    set_text(L, "errno", name);
+    sbx_lua_set_text(L, "errno", name);
   else
-    set_integer(L, "code", seen->code);
+    sbx_lua_set_integer(L, "code", seen->code);
 }
 
 void sbx_lua_push_seen(lua_State *L, const struct sbx_seen *seen) {
   lua_createtable(L, 0, 16);
-  set_text(L, "kind", kinds[seen->kind]);
-  set_text(L, "operation", operations[seen->operation]);
-  set_text(L, "by", refusers[seen->by]);
+  sbx_lua_set_text(L, "kind", kinds[seen->kind]);
+  sbx_lua_set_text(L, "operation", operations[seen->operation]);
+  sbx_lua_set_text(L, "by", refusers[seen->by]);
   push_code(L, seen);
   push_call(L, seen->call);
-  set_integer(L, "pid", seen->pid);
-  set_integer(L, "ppid", seen->ppid);
+  sbx_lua_set_integer(L, "pid", seen->pid);
+  sbx_lua_set_integer(L, "ppid", seen->ppid);
   push_pids(L, seen);
-  set_integer(L, "count", (int64_t)seen->count);
-  set_integer(L, "seq", (int64_t)seen->first);
-  set_integer(L, "last", (int64_t)seen->last);
-  set_text(L, "program", seen->program);
-  if (*seen->path) set_text(L, "path", seen->path);
-  if (*seen->target) set_text(L, "target", seen->target);
+  sbx_lua_set_integer(L, "count", (int64_t)seen->count);
+  sbx_lua_set_integer(L, "seq", (int64_t)seen->first);
+  sbx_lua_set_integer(L, "last", (int64_t)seen->last);
+  sbx_lua_set_text(L, "program", seen->program);
+  if (*seen->path) sbx_lua_set_text(L, "path", seen->path);
+  if (*seen->target) sbx_lua_set_text(L, "target", seen->target);
 }
 
 void sbx_lua_push_all_seen(lua_State *L, const sbx_job *job) {
