@@ -192,6 +192,7 @@ function M.denial(raw, spec)
   local denial = {
     verdict = "none", evidence = {}, failures = {}, watched = spec.watched or false,
     dropped = 0, unread = 0, command = spec.watched and raw.inner_pid or nil,
+    callback_error = spec.callback_error,
   }
   local work = #seen > 0 and work_of(spec)
   for _, one in ipairs(seen) do KINDS_OF_SEEN[one.kind](denial, one, work) end

@@ -124,10 +124,17 @@ local function refuse(layer, message, field)
   return nil, layer.source(field or "") .. ": " .. message
 end
 
+-- What stands in it by itself: a metatable could go on for ever.
+local function plain_list(list)
+  local copy = {}
+  while rawget(list, #copy + 1) ~= nil do copy[#copy + 1] = rawget(list, #copy + 1) end
+  return copy
+end
+
 local function bases_of(layer)
   local value = layer.value
   if type(value.extends) == "string" then return { value.extends } end
-  if value.extends then return value.extends end
+  if value.extends then return plain_list(value.extends) end
   return value.mode and {} or { "read-only" }
 end
 
@@ -203,7 +210,7 @@ end
 function M.is_relative(spec)
   if type(spec) ~= "table" then return is_relative(spec) end
   if type(spec.extends) ~= "table" then return is_relative(spec.extends) end
-  for _, word in ipairs(spec.extends) do
+  for _, word in ipairs(plain_list(spec.extends)) do
     if is_relative(word) then return true end
   end
   return false

@@ -163,9 +163,35 @@ local function is_in_repository(work, directory)
   return false
 end
 
+-- A bare one, or a `.git` that is a writable root itself.
+local function is_git_directory(work, top)
+  for name, kind in pairs({ HEAD = "file", objects = "directory", refs = "directory" }) do
+    local found = work.ask("stat", paths.join(top, name))
+    if not found or found.type ~= kind then return false end
+  end
+  return true
+end
+
+local GIT_RUNS = { "config", "hooks", "config.worktree" }
+local BARE = { "HEAD", "config", "hooks", "config.worktree" }
+
+-- What git runs of it; of a bare one HEAD too, which nobody checks out there. A placeholder for
+-- `commondir` would stop git itself.
+local function add_git_directory(work, list, top, source)
+  for _, name in ipairs(is_in_repository(work, top) and GIT_RUNS or BARE) do
+    add_once(list, describe(work, { path = paths.join(top, name), source = source }))
+  end
+  add_repository(work, list, top, top, source)
+  if work.ask("stat", paths.join(top, "commondir")) then return end
+  work.missing[#work.missing + 1] = { property = "protect", reason = string.format(
+    "%s is a repository and a writable root: a command can make the file commondir in it, which"
+    .. " leads git to another's config and hooks", top) }
+end
+
 -- `git log HEAD` asks which is meant where a file has that name: below the top of a repository it
 -- is another part that can't be made.
 local function add_bare(work, list, top, source)
+  if is_git_directory(work, top) then return add_git_directory(work, list, top, source) end
   if is_in_repository(work, top) then
     for _, name in ipairs({ "refs", "commondir" }) do
       add_once(list, describe(work, { path = paths.join(top, name), source = source }))

@@ -20,6 +20,7 @@ local M = {}
 ---  be read, or on file systems whose server might never answer
 ---@field command integer?          the command's pid as evidence and failures number it
 ---@field reason string?    why the denial script judges so
+---@field callback_error string?  what on_connect threw first: an error is a no
 ---@field suggest table?    a policy that would allow what was refused; nil where nothing should
 
 ---@class sbx.Sandbox

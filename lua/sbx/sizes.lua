@@ -7,7 +7,7 @@ local MOST = 9007199254740992
 local POWERS = { K = 1, M = 2, G = 3, T = 4 }
 
 -- Less is used up before a command has started.
-local LEAST = { memory_bytes = 1048576 }
+local LEAST = { memory_bytes = 1048576, open_files = 3 }
 
 local function from_text(name, text)
   if text:find("^%d+$") then return tonumber(text) end

@@ -48,6 +48,7 @@ local function kernel(list)
   refuse(list, "ENOSYS", {
     "io_uring_setup", "io_uring_enter", "io_uring_register", "userfaultfd",
     "keyctl", "add_key", "request_key",
+    447, -- memfd_secret: memory that the supervisor can't look into, with a path in it
   })
   refuse(list, "EPERM", {
     "bpf", "perf_event_open", "name_to_handle_at", "open_by_handle_at", "quotactl", "quotactl_fd",
@@ -92,6 +93,16 @@ end
 -- A read lease takes no right to write, and stalls whoever opens the file for writing (45 s).
 -- EAGAIN is what a file that is open elsewhere gives.
 local F_SETLEASE = 1024
+
+-- What a file takes beyond its size, or grows by in its middle, RLIMIT_FSIZE doesn't count. With
+-- EOPNOTSUPP libc and others write instead. Holes (KEEP_SIZE with PUNCH_HOLE) give back.
+local KEEP_SIZE, PUNCH_HOLE, INSERT_RANGE = 1, 2, 32
+
+local function allocation(list)
+  local both = KEEP_SIZE + PUNCH_HOLE
+  refuse_if(list, "EOPNOTSUPP", "fallocate", { 1, "masked_eq", both, KEEP_SIZE })
+  refuse_if(list, "EOPNOTSUPP", "fallocate", bit(1, INSERT_RANGE))
+end
 
 local function leases(list)
   refuse_if(list, "EAGAIN", "fcntl", low(1, F_SETLEASE))
@@ -294,20 +305,21 @@ local function make(wish)
   if sockets then sockets(list, wish) end
   if wish.pidns then supervisor(list) else others(list) end
   if wish.tracing then tracing(list) end
+  if wish.file_size then allocation(list) end
   return list
 end
 
 local made = {}
 
 --- The default list for a wish: `{network, fs, truncation, pidns, tracing,
---- contained, sockets, watch}`. A new list of shared
---- rules, so that a script may append to it.
+--- contained, sockets, watch, file_size}`. A new list of shared rules, so that a script may append
+--- to it.
 function M.filter(wish)
   local key = table.concat({
     wish.network, tostring(wish.fs or false), tostring(wish.truncation or false),
     tostring(wish.pidns or false), tostring(wish.tracing or false),
     tostring(wish.contained or false), tostring(wish.sockets or false),
-    tostring(wish.watch or false),
+    tostring(wish.watch or false), tostring(wish.file_size or false),
   }, " ")
   local shared = made[key]
   if not shared then

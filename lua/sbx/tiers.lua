@@ -134,6 +134,7 @@ local function engine_of(work, way, shared, missing)
       sockets = shared.sockets ~= nil,
       contained = way.contained, truncation = work.restricts_fs and shared.abi < 3,
       tracing = shared.abi < 1 and not way.pidns, watch = work.ctx.watch,
+      file_size = work.limits.file_bytes ~= nil,
     }, work.policy, missing),
   }
   engine.watch = watch_of(work, way, shared, engine)

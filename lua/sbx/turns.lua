@@ -160,6 +160,7 @@ local function decide(state)
     local ok, answer = pcall(ask, asked)
     state.busy = false
     state.handle:answer(id, ok and answer == true)
+    if not ok then state.spec.callback_error = state.spec.callback_error or tostring(answer) end
     asked = state.handle:question()
   end
 end

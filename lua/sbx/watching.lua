@@ -61,7 +61,8 @@ end
 ---------------------------------------------------------------------------------------------------
 -- What is refused
 
--- Not what programs only try, to fall back (ENOSYS): that stays with the filter.
+-- Not what programs only try, to fall back (ENOSYS), and not what every program calls all the time
+-- where the filter's answer is one of many (ioctl, fcntl, prlimit64): that stays with the filter.
 local SEEN = {
   "socket", "socketpair", "connect", "bind", "listen", "sendto",
   "unshare", "setns", "clone", "mount", "umount2", "pivot_root", "move_mount", "open_tree",
@@ -71,7 +72,9 @@ local SEEN = {
   "clock_settime", "syslog", "iopl", "ioperm", "fanotify_init", "ptrace", "process_vm_readv",
   "process_vm_writev", "shmget", "semget", "msgget", "mq_open", "setxattr", "lsetxattr",
   "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", 463, 466, 469, "chmod", "fchmod",
-  "fchmodat", 452, "creat", "mknod", "mknodat", "open", "openat", "truncate",
+  "fchmodat", 452, "creat", "mknod", "mknodat", "open", "openat", "truncate", "umount", "quotactl",
+  "quotactl_fd", "kcmp", "pidfd_getfd", "move_pages", "migrate_pages", "process_madvise",
+  "setpriority", "ioprio_set", "setsockopt",
 }
 
 -- The last steps of a starting command, whose supervisor can't answer yet.

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <linux/openat2.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -24,6 +25,12 @@
 #include "engine/wire.h"
 #include "layers/descriptors.h"
 
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL
+#endif
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd 438
 #endif
@@ -81,10 +88,21 @@ static bool is_listed(const sbx_plan *plan, int fd) {
   return false;
 }
 
-int sbx_broker_borrow(pid_t thread, int number) {
+/* A thread may have descriptors of its own (CLONE_FILES). Before Linux 6.9 only the first of a
+ * process can be opened: then another's must be the same. */
+static int open_thread(pid_t thread) {
   struct sbx_who who;
-  sbx_who_read(&who, thread); /* pidfd_open(2) takes the first thread's number alone */
-  int pidfd = who.pid ? sbx_pidfd_open(who.pid) : -1;
+  int pidfd = sbx_fd_high((int)syscall(SYS_pidfd_open, thread, PIDFD_THREAD));
+  if (pidfd >= 0 || errno != EINVAL) return pidfd;
+  sbx_who_read(&who, thread);
+  bool same =
+      who.pid == thread || (who.pid && syscall(SYS_kcmp, who.pid, thread, KCMP_FILES, 0, 0) == 0);
+  errno = EBADF;
+  return same ? sbx_pidfd_open(who.pid) : -1;
+}
+
+int sbx_broker_borrow(pid_t thread, int number) {
+  int pidfd = open_thread(thread);
   if (pidfd < 0) return -1;
   int fd = sbx_fd_high((int)syscall(SYS_pidfd_getfd, pidfd, number, 0));
   sbx_fd_close(&pidfd);
@@ -152,7 +170,8 @@ static size_t free_worker(const struct sbx_broker *broker) {
 
 static void start_worker(struct sbx_broker *broker, size_t i, const call *taken) {
   int answers[2] = {-1, -1}; /* [1] is the worker's */
-  bool asks = broker->connecting.ask_ms > 0 && sbx_fd_messages(answers) == 0;
+  bool talks = broker->connecting.ask_ms > 0 || broker->denied;
+  if (talks) talks = sbx_fd_messages(answers) == 0;
   pid_t pid = fork();
   if (pid == 0) {
     int code = make_call(broker, taken, answers[1]);
@@ -165,9 +184,10 @@ static void start_worker(struct sbx_broker *broker, size_t i, const call *taken)
     sbx_notice_answer(broker->listener, taken->id, EAGAIN);
     return;
   }
+  broker->forks++;
   broker->workers[i].pid = pid;
   broker->workers[i].call = taken->id;
-  broker->workers[i].answers = asks ? answers[0] : -1;
+  broker->workers[i].answers = talks ? answers[0] : -1;
 }
 
 void sbx_broker_call(struct sbx_broker *broker, const call *taken) {

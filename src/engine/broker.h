@@ -35,6 +35,7 @@ struct sbx_broker {
     uint64_t call;
   } workers[SBX_BROKER_WORKERS];
   size_t first, count; /* of those that wait, in a ring */
+  int64_t forks;       /* workers so far */
 };
 
 /* Takes the listener; pair's other end is closed. control: to the host. 0, or -1 and errno. */

@@ -17,7 +17,7 @@ static const struct sbx_call_form forms[] = {
     {SYS_openat, SBX_CALL_OPEN, SBX_OP_WRITE, 0, 1, NO, NO, 2, 0},
     {SYS_openat2, SBX_CALL_OPEN2, SBX_OP_WRITE, 0, 1, NO, NO, 2, 0},
     {SYS_truncate, SBX_CALL_WRITE, SBX_OP_WRITE, NO, 0, NO, NO, NO, 0},
-    {SYS_mkdirat, SBX_CALL_MAKE, SBX_OP_CREATE, 0, 1, NO, NO, NO, 0},
+    {SYS_mkdirat, SBX_CALL_MAKE, SBX_OP_CREATE, 0, 1, NO, NO, NO, DIRECTORY},
     {SYS_mknodat, SBX_CALL_MAKE, SBX_OP_CREATE, 0, 1, NO, NO, NO, 0},
     {SYS_symlinkat, SBX_CALL_MAKE, SBX_OP_CREATE, 1, 2, NO, NO, NO, 0},
     {SYS_linkat, SBX_CALL_LINK, SBX_OP_LINK, 0, 1, 2, 3, 4, 0},
@@ -50,7 +50,7 @@ static const struct sbx_call_form forms[] = {
 #ifdef SYS_open
     {SYS_open, SBX_CALL_OPEN, SBX_OP_WRITE, NO, 0, NO, NO, 1, 0},
     {SYS_creat, SBX_CALL_OPEN, SBX_OP_WRITE, NO, 0, NO, NO, NO, SBX_FIXED_CREATE},
-    {SYS_mkdir, SBX_CALL_MAKE, SBX_OP_CREATE, NO, 0, NO, NO, NO, 0},
+    {SYS_mkdir, SBX_CALL_MAKE, SBX_OP_CREATE, NO, 0, NO, NO, NO, DIRECTORY},
     {SYS_mknod, SBX_CALL_MAKE, SBX_OP_CREATE, NO, 0, NO, NO, NO, 0},
     {SYS_symlink, SBX_CALL_MAKE, SBX_OP_CREATE, NO, 1, NO, NO, NO, 0},
     {SYS_link, SBX_CALL_LINK, SBX_OP_LINK, NO, 0, NO, 1, NO, 0},

@@ -36,7 +36,7 @@ struct sbx_call_form {
 };
 
 enum sbx_call_fixed {
-  SBX_FIXED_DIRECTORY = 1, /* removes a directory */
+  SBX_FIXED_DIRECTORY = 1, /* makes or removes a directory */
   SBX_FIXED_KEEP = 2,      /* doesn't follow the last link */
   SBX_FIXED_CREATE = 4,    /* opens as creat(2) */
   SBX_FIXED_WRITE = 8,     /* who may write may do it, not only the owner */

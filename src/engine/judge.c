@@ -1,6 +1,5 @@
 #include "engine/judge.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -46,19 +46,24 @@ static refusal refused(const struct sbx_look *look, refusal found) {
 /* ---- open ---- */
 
 struct opening {
-  uint64_t flags;
+  uint64_t flags, resolve;
   bool reads, writes, makes, fresh;
 };
+
+#define OPEN2_SIZE 3 /* the argument that says how large its structure is */
 
 static bool read_flags(const struct sbx_look *look, struct opening *o) {
   struct open_how how;
   if (look->form->kind == SBX_CALL_OPEN2) {
-    if (sbx_memory_bytes((pid_t)look->call->pid, sbx_look_arg(look, look->form->flags), &how,
+    if (look->call->data.args[OPEN2_SIZE] < sizeof how ||
+        sbx_memory_bytes((pid_t)look->call->pid, sbx_look_arg(look, look->form->flags), &how,
                          sizeof how))
       return false;
     o->flags = how.flags;
+    o->resolve = how.resolve;
   } else {
     o->flags = sbx_look_arg(look, look->form->flags) & 0xffffffff;
+    o->resolve = 0;
   }
   if (look->form->fixed & SBX_FIXED_CREATE) o->flags = O_WRONLY | O_CREAT | O_TRUNC;
   if (o->flags & O_PATH) return false;
@@ -104,10 +109,17 @@ static void judge_open(const struct sbx_look *look, const struct opening *o,
     if (is_directory(found)) judge_tmpfile(look, found);
   } else if (!would_fail(o, found)) {
     if (o->writes) write = refused(look, sbx_judge_write(judge_of(look), found));
-    if (o->reads && !write.code) read = sbx_judge_read(judge_of(look), found);
+    if (o->reads && !write.code) read = refused(look, sbx_judge_read(judge_of(look), found));
     note(look, SBX_OP_WRITE, write, found, NULL);
     note(look, SBX_OP_READ, read, found, NULL);
   }
+}
+
+/* openat2(2): a path that is absolute begins elsewhere, or is no path. False: it opens nothing. */
+static bool begin_at(const struct opening *o, char *path) {
+  size_t slashes = strspn(path, "/");
+  if (o->resolve & RESOLVE_IN_ROOT) memmove(path, path + slashes, strlen(path + slashes) + 1);
+  return !(o->resolve & RESOLVE_BENEATH && slashes > 0) && *path;
 }
 
 static void look_open(const struct sbx_look *look) {
@@ -115,6 +127,7 @@ static void look_open(const struct sbx_look *look) {
   struct opening o;
   struct sbx_found found;
   if (!read_flags(look, &o) || !sbx_look_text(look, look->form->path, path, sizeof path)) return;
+  if (!begin_at(&o, path)) return;
   enum sbx_use use = o.fresh ? SBX_USE_MAKE : SBX_USE_WRITE;
   bool by_rule = look->rule->value != SBX_CONTINUE;
   if (!by_rule && (o.flags & O_TMPFILE) != O_TMPFILE && !(o.reads && !o.writes && !o.makes) &&
@@ -150,10 +163,15 @@ static bool follows(const struct sbx_look *look) {
   return !(sbx_look_arg(look, look->form->flags) & AT_SYMLINK_NOFOLLOW);
 }
 
+/* Only a directory's may have a slash behind it. */
+static bool is_name(const struct sbx_look *look, const struct sbx_found *found) {
+  return found->object < 0 && (!found->slash || look->form->fixed & SBX_FIXED_DIRECTORY);
+}
+
 static refusal judge_one(const struct sbx_look *look, const struct sbx_found *found) {
   const struct sbx_judge *judge = judge_of(look);
   switch (look->form->kind) {
-  case SBX_CALL_MAKE: return found->object >= 0 ? nothing : sbx_judge_make(judge, found);
+  case SBX_CALL_MAKE: return is_name(look, found) ? sbx_judge_make(judge, found) : nothing;
   case SBX_CALL_REMOVE: return judge_remove(look, found, asks_for_directory(look));
   case SBX_CALL_WRITE: return is_directory(found) ? nothing : sbx_judge_write(judge, found);
   default: return sbx_judge_change(judge, found, look->form->fixed & SBX_FIXED_WRITE);
@@ -180,6 +198,7 @@ static bool find_one(const struct sbx_look *look, struct sbx_found *found) {
   char path[PATH_MAX];
   if (look->form->path == SBX_NO_ARG) return take_descriptor(look, found);
   if (!sbx_look_text(look, look->form->path, path, sizeof path)) return false;
+  if (!*path && !(sbx_look_arg(look, look->form->flags) & AT_EMPTY_PATH)) return false;
   if (!*path) return take_descriptor(look, found);
   if (look->form->kind == SBX_CALL_REMOVE && asks_for_directory(look))
     sbx_known_forget(&look->sight->known);
@@ -283,7 +302,23 @@ static void look_pair(const struct sbx_look *look) {
   sbx_found_close(&pair.to);
 }
 
+/* What the kernel answers with EINVAL, whatever the path: a flag that the call has not, or a length
+ * below 0. */
+static bool is_nonsense(const struct sbx_look *look) {
+  uint64_t known = ~UINT64_C(0), flags = sbx_look_arg(look, look->form->flags) & 0xffffffff;
+  switch (look->form->kind) {
+  case SBX_CALL_WRITE: return (int64_t)look->call->data.args[1] < 0;
+  case SBX_CALL_REMOVE: known = AT_REMOVEDIR; break;
+  case SBX_CALL_MOVE: known = RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT; break;
+  case SBX_CALL_LINK: known = AT_SYMLINK_FOLLOW | AT_EMPTY_PATH; break;
+  case SBX_CALL_CHANGE: known = AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH; break;
+  default: break;
+  }
+  return flags & ~known;
+}
+
 void sbx_look_file(const struct sbx_look *look) {
+  if (is_nonsense(look)) return;
   switch (look->form->kind) {
   case SBX_CALL_OPEN:
   case SBX_CALL_OPEN2: look_open(look); break;

@@ -73,7 +73,7 @@ void sbx_meter_resume(struct sbx_meter *meter, const struct sbx_aside *aside) {
 
 /* Once the ids begin anew, what was reaped may be more. */
 static void read_ids(const struct sbx_meter *meter, struct sbx_usage *usage) {
-  int64_t last = read_id(meter->ids), given = last - meter->first_id;
+  int64_t last = read_id(meter->ids), given = last - meter->first_id - meter->own_forks;
   if (last < 0) return;
   usage->processes_measure = SBX_MEASURE_NAMESPACE;
   if (given > usage->processes) usage->processes = given;

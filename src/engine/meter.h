@@ -10,6 +10,7 @@ struct sbx_meter {
   int64_t first_id;
   int io, ids;                   /* -1: not known */
   int64_t own_read, own_written; /* of the supervisor itself */
+  int64_t own_forks;
 };
 
 /* What the io file said when the supervisor began to do something of its own. */

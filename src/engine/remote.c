@@ -7,18 +7,24 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "engine/clock.h"
+
 #define MOUNTS_MAX 64
+
+/* Without a mount namespace of its own a process sees what others mount: asked again after this. */
+#define KEPT_MS 1000
 
 static struct {
   uint64_t ids[MOUNTS_MAX];
   size_t count;
+  int64_t since_ns;
   bool known, all; /* all: more than fit, or the list can't be had */
 } remote;
 
 /* Not those whose server is the machine below (9p, virtiofs). */
 static bool is_remote(const char *type) {
-  static const char *const types[] = {"nfs",  "cifs", "smb3",   "fuse ", "fuse.",
-                                      "ceph", "afs ", "autofs", NULL};
+  static const char *const types[] = {"nfs",      "cifs", "smb3", "fuse ",  "fuse.",
+                                      "fuseblk ", "ceph", "afs ", "autofs", NULL};
   for (const char *const *at = types; *at; at++)
     if (strncmp(type, *at, strlen(*at)) == 0) return true;
   return false;
@@ -40,6 +46,8 @@ static void learn(void) {
   char *line = NULL;
   size_t room = 0;
   remote.known = true;
+  remote.since_ns = sbx_now();
+  remote.count = 0;
   remote.all = !file;
   if (!file) return;
   while (getline(&line, &room, file) >= 0) take_line(line);
@@ -48,7 +56,7 @@ static void learn(void) {
 }
 
 bool sbx_remote_any(void) {
-  if (!remote.known) learn();
+  if (!remote.known || sbx_now() - remote.since_ns > KEPT_MS * SBX_MS) learn();
   return remote.all || remote.count > 0;
 }
 

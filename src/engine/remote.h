@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-/* Whether there is any here. Asked of the kernel once: mounts made by somebody outside don't reach
- * a mount namespace of one's own. */
+/* Whether there is any here. Asked of the kernel once a second at most: what somebody outside
+ * mounts reaches a process without a mount namespace of its own. */
 bool sbx_remote_any(void);
 /* Whether what is open lies on one; asks nobody but the kernel. */
 bool sbx_remote_is(int fd);

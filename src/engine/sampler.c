@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "engine/bounds.h"
+#include "engine/broker.h"
 #include "engine/clock.h"
 #include "engine/tree.h"
 
@@ -66,6 +67,7 @@ static void add_process(void *context, pid_t pid) {
   char text[1024];
   unsigned long long user, system;
   long long waited_user, waited_system, threads, pages;
+  if (sbx_broker_has(look->sampler->broker, pid)) return;
   if (read_file(pid, "stat", text, sizeof text) <= 0) return;
   const char *fields = strrchr(text, ')');
   if (!fields || sscanf(fields + 1,
@@ -200,9 +202,11 @@ static bool looks(const struct sbx_sampler *sampler) {
 }
 
 void sbx_sampler_start(struct sbx_sampler *sampler, const sbx_plan *plan, bool pidns,
-                       const struct sbx_groups *groups, struct sbx_meter *meter) {
+                       const struct sbx_groups *groups, const struct sbx_broker *broker,
+                       struct sbx_meter *meter) {
   *sampler = (struct sbx_sampler){.bounds = sbx_bounds_of(plan),
                                   .groups = groups,
+                                  .broker = broker,
                                   .meter = meter,
                                   .plan = plan,
                                   .pidns = pidns,

@@ -11,6 +11,7 @@ struct sbx_sampler {
   const struct sbx_groups *groups;
   struct sbx_meter *meter; /* what is read here is not the command's */
   const sbx_plan *plan;
+  const struct sbx_broker *broker; /* whose workers are not the command's */
   bool pidns;
   int64_t due_ns;
   uint32_t reached;         /* 1 << enum sbx_bound */
@@ -19,7 +20,8 @@ struct sbx_sampler {
 };
 
 void sbx_sampler_start(struct sbx_sampler *sampler, const sbx_plan *plan, bool pidns,
-                       const struct sbx_groups *groups, struct sbx_meter *meter);
+                       const struct sbx_groups *groups, const struct sbx_broker *broker,
+                       struct sbx_meter *meter);
 /* When due: the bound that was passed, or SBX_BOUND_NONE. */
 enum sbx_bound sbx_sampler_look(struct sbx_sampler *sampler);
 /* At the end of the command: the bound that it died of. failed: it did not end with 0. */

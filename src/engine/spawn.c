@@ -59,7 +59,9 @@ static int open_output(struct sbx_job *job, struct ends *ends, const struct sbx_
 static int open_input(struct sbx_job *job, struct ends *ends, const struct sbx_request *request) {
   if (request->stdin_mode == SBX_STDIO_DEFAULT) return 0;
   if (request->stdin_mode == SBX_STDIO_FD) {
-    ends->in = duplicate(request->stdin_fd);
+    /* Whoever reads the output would not see what is written to a terminal given for input. */
+    bool captures = request->stdout_fd < 0;
+    ends->in = captures ? sbx_fd_reader(request->stdin_fd) : duplicate(request->stdin_fd);
     return ends->in < 0 ? -1 : 0;
   }
   if (open_pipe(&job->in.fd, &ends->in, 1) < 0) return -1;

@@ -119,6 +119,7 @@ static void send_started(struct supervisor *s) {
 /* While the groups are still there. */
 static void take_usage(struct supervisor *s) {
   struct sbx_aside aside = sbx_meter_aside(&s->setup.meter);
+  s->setup.meter.own_forks = s->broker.forks;
   sbx_meter_read(&s->setup.meter, &aside, s->processes, &s->usage);
   sbx_sampler_usage(&s->sampler, &s->usage);
   sbx_meter_resume(&s->setup.meter, &aside);
@@ -228,7 +229,7 @@ static void start_command(struct supervisor *s) {
   send_started(s);
   hold_less(s);
   sbx_sampler_start(&s->sampler, s->launch->inside, s->layers->kill == SBX_KILL_PIDNS,
-                    &s->setup.groups, &s->setup.meter);
+                    &s->setup.groups, &s->broker, &s->setup.meter);
 }
 
 /* ---- the tree ---- */

@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -48,6 +51,32 @@ int sbx_fd_messages(int ends[2]) {
 int sbx_fd_nonblocking(int fd) {
   int flags = fcntl(fd, F_GETFL);
   return flags < 0 ? -1 : fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static int open_reader(int fd) {
+  char path[32];
+  snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+  /* without O_NONBLOCK a FIFO would wait for a writer, a terminal for a line */
+  int reader = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+  int flags = fcntl(fd, F_GETFL);
+  if (reader < 0 || flags < 0) return reader;
+  fcntl(reader, F_SETFL, flags & O_NONBLOCK);
+  off_t at = lseek(fd, 0, SEEK_CUR);
+  if (at > 0) lseek(reader, at, SEEK_SET);
+  return sbx_fd_high(reader);
+}
+
+/* What a socket or a pipe takes leads to its other end alone. */
+static bool writes_to_a_file(int fd, int flags) {
+  struct stat st;
+  if ((flags & O_ACCMODE) == O_RDONLY || fstat(fd, &st) < 0) return false;
+  return S_ISREG(st.st_mode) || S_ISCHR(st.st_mode);
+}
+
+int sbx_fd_reader(int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -1;
+  return writes_to_a_file(fd, flags) ? open_reader(fd) : fcntl(fd, F_DUPFD_CLOEXEC, 3);
 }
 
 int sbx_fd_place(int fd, int target) {

@@ -12,6 +12,9 @@ int sbx_fd_pipe(int ends[2]);
 int sbx_fd_messages(int ends[2]); /* connected sockets that keep messages apart */
 void sbx_fd_close(int *fd);       /* idempotent: closes, sets -1, keeps errno */
 int sbx_fd_nonblocking(int fd);
+/* The same for reading alone, where a file or a terminal was opened for more: opened anew, at the
+ * same place. -1 and errno. */
+int sbx_fd_reader(int fd);
 /* Makes fd the process's target (0, 1, 2), surviving execve. */
 int sbx_fd_place(int fd, int target);
 int sbx_fd_close_from(int first);

@@ -1,6 +1,7 @@
 /* Logs of lines that are chained: each names the digest of the one before. */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sha256.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,10 @@
 /* Bytes of a line: of a start more than any argv, each byte of it escaped (execve(2), limits). */
 #define LINE_MAX_BYTES (64 << 20)
 #define STEP 4096
-#define LOCK_TRIES 20 /* of a millisecond */
+/* Of a millisecond: a writer needs less for a line. */
+#define LOCK_TRIES 1000
+#define LOCK_TRIES_SHARED 20
+#define LOCK_MODE 0200
 #define BOX "sbx.log"
 
 /* In hexadecimal, with its NUL byte. */
@@ -51,11 +55,22 @@ static int open_log(const char *path) {
   return -1;
 }
 
-/* Two writers at once would name the same line. Who may only read the log can take the lock too, a
- * command for one: it is waited for a moment, and the line is written all the same. */
-static void lock_log(int fd) {
+/* Who may read a file can lock it, a command for one: the lock is a file beside the log that nobody
+ * can open for reading. -1 where none can be made there. */
+static int open_lock(const char *path) {
+  char lock[PATH_MAX];
+  int size = snprintf(lock, sizeof lock, "%s.lock", path);
+  if (size < 0 || (size_t)size >= sizeof lock) return -1;
+  int fd = open(lock, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, LOCK_MODE);
+  if (fd >= 0) fchmod(fd, LOCK_MODE); /* whatever the umask is */
+  return fd;
+}
+
+/* Two writers at once would name the same line. It is waited for a while, and the line is written
+ * all the same. */
+static void lock_log(int fd, int tries) {
   const struct timespec moment = {.tv_nsec = 1000000};
-  for (int i = 0; i < LOCK_TRIES && flock(fd, LOCK_EX | LOCK_NB) < 0; i++) nanosleep(&moment, NULL);
+  for (int i = 0; i < tries && flock(fd, LOCK_EX | LOCK_NB) < 0; i++) nanosleep(&moment, NULL);
 }
 
 /* All of it, or -1: somebody cuts the file. */
@@ -129,11 +144,16 @@ static const char *line_of(lua_State *L, const char *hex, bool torn, size_t *siz
   return lua_tolstring(L, -1, size);
 }
 
+static void shut(int *fd) {
+  int saved = errno;
+  if (*fd >= 0) close(*fd);
+  *fd = -1;
+  errno = saved;
+}
+
 /* A box closes the descriptor where Lua has no memory for the line. */
 static int close_box(lua_State *L) {
-  int *box = lua_touserdata(L, 1);
-  if (*box >= 0) close(*box);
-  *box = -1;
+  shut(lua_touserdata(L, 1));
   return 0;
 }
 
@@ -160,18 +180,17 @@ static int log_append(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   luaL_checkstring(L, 2);
   luaL_checkstring(L, 3);
-  int *box = new_box(L);
+  int *lock = new_box(L), *box = new_box(L);
   if ((*box = open_log(path)) < 0) return sbx_lua_errno(L, "open", path);
-  lock_log(*box);
+  *lock = open_lock(path);
+  lock_log(*lock >= 0 ? *lock : *box, *lock >= 0 ? LOCK_TRIES : LOCK_TRIES_SHARED);
   int rc = digest_last(*box, hex, &torn);
   if (rc == 0) {
     const char *line = line_of(L, hex, torn, &size);
     rc = write_line(*box, line, size);
   }
-  int saved = errno;
-  close(*box);
-  *box = -1;
-  errno = saved;
+  shut(box);
+  shut(lock);
   if (rc < 0) return sbx_lua_errno(L, "write", path);
   lua_pushboolean(L, 1);
   return 1;

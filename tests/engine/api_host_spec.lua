@@ -79,6 +79,21 @@ describe("a host", function()
     support.remove(dir)
   end)
 
+  it("gives what it has open for writing too for reading alone, at its place", function()
+    local dir = support.scratch()
+    support.write(dir .. "/f", "first\nsecond\n")
+    local code = SETUP .. [[
+      local r = sbx.run{'sh', '-c', 'cat; echo written >&0', stdin = 3}
+      print(r.status, r.stdout)
+    ]]
+    local line = [[exec 3<>"$2/f"; read -r line <&3; lua5.4 -e "$1"]]
+    local r = assert(sbx.run({ "bash", "-c", line, "bash", code, dir,
+                               policy = "danger-full-access" }))
+    assert.equal("failed\tsecond\n\n", r.stdout)
+    assert.equal("first\nsecond\n", support.read(dir .. "/f"))
+    support.remove(dir)
+  end)
+
   it("reads the user's scripts, and says where one is broken", function()
     local dir = support.scratch()
     os.execute("mkdir " .. dir .. "/sbxlua")

@@ -127,6 +127,23 @@ describe("addresses that are listed", function()
       assert.equal("up 50\n", r.stdout .. r.stderr)
     end)
 
+    it("are reached on a thread's own descriptors, and after the first has gone: " .. tier,
+       function()
+      local r = run({ support.program("allowed"), "threads", yes, no,
+                      policy = allow({ "127.0.0.1:" .. yes }), tier = tier })
+      assert.equal("own up\nlast up\n", r.stdout .. r.stderr)
+    end)
+
+    it("count no process of the supervisor's as the command's: " .. tier, function()
+      local r = run({ "python3", "-c", ([[
+import os, socket
+for _ in range(20): socket.create_connection(("127.0.0.1", %s))
+if os.fork() == 0: os._exit(0)
+os.wait()]]):format(yes), policy = allow({ "127.0.0.1:" .. yes }), tier = tier })
+      assert.equal("", r.stderr)
+      assert.equal(2, r.usage.processes)
+    end)
+
     it("are reached by curl, and by one that blocks or not: " .. tier, function()
       local one = allow({ "127.0.0.1:" .. yes })
       local url = "http://127.0.0.1:%s/"

@@ -2,6 +2,7 @@
  *   allowed doors YES NO          every way that is known, to port NO
  *   allowed race YES NO TIMES     two threads change the address while it is judged
  *   allowed many YES COUNT        so many connects at once, none of which blocks: how many came up
+ *   allowed threads YES NO        one with descriptors of its own, and one that outlives the first
  */
 #define _GNU_SOURCE
 #include "answer.h"
@@ -14,6 +15,9 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -296,6 +300,47 @@ static int many(int count) {
   return 0;
 }
 
+/* ---- threads ---- */
+
+/* The socket that was named is the one that is connected. */
+static void *connect_here(void *name) {
+  struct sockaddr_in peer;
+  socklen_t size = sizeof peer;
+  int fd = tcp();
+  bool up = to(fd, "127.0.0.1", yes) == 0 && getpeername(fd, (void *)&peer, &size) == 0;
+  printf("%s %s\n", (const char *)name, up ? "up" : "not");
+  return NULL;
+}
+
+static void *with_own(void *name) {
+  if (unshare(CLONE_FILES) == 0) tcp(); /* its numbers are others than the first thread's */
+  return connect_here(name);
+}
+
+static void *outlive(void *first) {
+  while (pthread_kill(*(pthread_t *)first, 0) == 0) {
+    char stat[64], text[256] = "";
+    snprintf(stat, sizeof stat, "/proc/self/task/%d/stat", (int)getpid());
+    int fd = open(stat, O_RDONLY);
+    if (fd < 0 || read(fd, text, sizeof text - 1) <= 0) break;
+    close(fd);
+    if (strstr(text, ") Z")) break;
+    usleep(1000);
+  }
+  connect_here("last");
+  exit(0);
+}
+
+static int threads(void) {
+  static pthread_t first;
+  pthread_t other;
+  first = pthread_self();
+  if (pthread_create(&other, NULL, with_own, "own") != 0) return 1;
+  pthread_join(other, NULL);
+  if (pthread_create(&other, NULL, outlive, &first) != 0) return 1;
+  pthread_exit(NULL);
+}
+
 int main(int argc, char **argv) {
   setvbuf(stdout, NULL, _IOLBF, 0);
   if (argc < 4) return 2;
@@ -304,5 +349,6 @@ int main(int argc, char **argv) {
   if (strcmp(argv[1], "doors") == 0) return doors();
   if (strcmp(argv[1], "race") == 0 && argc == 5) return race(atoi(argv[4]));
   if (strcmp(argv[1], "many") == 0) return many(no);
+  if (strcmp(argv[1], "threads") == 0) return threads();
   return 2;
 }

@@ -96,6 +96,34 @@ describe("an audit file", function()
     assert.equal(12, chained(lines))
   end)
 
+  it("has room for any command line, and goes on behind it", function()
+    assert.is_nil((sbx.run({ "true", ("\1"):rep(1000000), audit = path })))
+    assert(sbx.run({ "true", audit = path }))
+    local lines = lines_of(path)
+    assert.is_true(#lines[1] > 5000000)
+    assert.equal("not_started", cjson.decode(lines[2]).status)
+    assert.equal(4, chained(lines))
+  end)
+
+  it("is neither held up nor broken by who may only read it", function()
+    assert(sbx.run({ "true", audit = path }))
+    local other = assert(sbx.spawn({ "flock", "-x", path, "sh", "-c", "echo locked; sleep 20" }))
+    assert.same({ "stdout", "locked" }, { other:lines()() })
+    local jobs = {}
+    for i = 1, 6 do jobs[i] = assert(sbx.spawn({ "sleep", "0.1", audit = path })) end
+    for _, job in ipairs(jobs) do job:wait() end
+    other:kill()
+    assert.equal(14, chained(lines_of(path)))
+    -- the lock is nobody's to open for reading
+    assert.equal("200\n", support.output("stat -c %a " .. path .. ".lock"))
+  end)
+
+  it("has a digest of a policy with a function too", function()
+    local policy = { network = { allow = {} }, on_connect = function() return false end }
+    assert(sbx.run({ "true", audit = path, policy = policy }))
+    assert.equal(64, #cjson.decode(lines_of(path)[1]).policy_sha256)
+  end)
+
   it("that can't be written lets nothing run", function()
     for _, bad in ipairs({ dir .. "/no/such", dir, "/dev/null" }) do
       local r, err = sbx.run({ "touch", dir .. "/ran", audit = bad,
@@ -139,6 +167,33 @@ describe("an audit function", function()
     assert.equal(core.sha256(events[1].line), events[2].prev)
     assert.equal(events[1].hash, events[2].prev)
     assert.equal("end", events[2].event)
+  end)
+end)
+
+describe("an audit function that fails", function()
+  it("at the start lets nothing run", function()
+    local dir = support.directory()
+    local ok = pcall(sbx.run, { "touch", dir .. "/ran", policy = { writable_roots = { dir } },
+                                audit = function() error("broken") end })
+    assert.is_false(ok)
+    assert.is_false(support.exists(dir .. "/ran"))
+    support.remove(dir)
+  end)
+
+  it("at the end is heard of once, and the job has ended", function()
+    local told = 0
+    local job = assert(sbx.spawn({ "true", audit = function(event)
+      if event.event ~= "end" then return end
+      told = told + 1
+      error("broken at the end")
+    end }))
+    local ok, err = pcall(job.wait, job)
+    assert.is_false(ok)
+    assert.matches("broken at the end", err)
+    assert.equal("ok", job:wait().status)
+    assert.is_true(job:poll(0))
+    job:kill()
+    assert.equal(1, told)
   end)
 end)
 

@@ -433,6 +433,27 @@ describe("limits", function()
     support.remove(directory)
   end)
 
+  it("of a file's size count what is allocated beyond it, and in its middle", function()
+    local directory = support.directory()
+    local function try(line, limits)
+      local r, err, out = sbx.run({ "sh", "-c", line, cwd = directory, limits = limits,
+                                    policy = { writable_roots = { directory } } })
+      return assert(r or out, tostring(err)).exit_code
+    end
+    local keep, insert = "fallocate -n -l 4M f", "fallocate -i -o 0 -l 4M g"
+    support.shell("head -c 65536 /dev/zero >%s/g; chmod -R a+rwX %s", directory, directory)
+    assert.are_not.equal(0, try(keep, { file_bytes = "1M" }))
+    assert.are_not.equal(0, try(insert, { file_bytes = "1M" }))
+    local function blocks(name)
+      return tonumber(support.output("stat -c %b " .. directory .. "/" .. name) or "") or 0
+    end
+    assert.is_true(blocks("f") < 4096 and blocks("g") < 4096)
+    -- the twins, where the file system can
+    if try(keep) == 0 then assert.is_true(blocks("f") >= 8192) end
+    assert.equal(0, try("fallocate -l 64K f; fallocate -p -o 0 -l 4K f", { file_bytes = "1M" }))
+    support.remove(directory)
+  end)
+
   it("of a supervisor that was killed leave nothing that stays", function()
     local job = assert(sbx.spawn({ "sleep", "30", limits = { processes = 9 } }))
     local parent = support.read("/proc/" .. job.pid .. "/status"):match("PPid:%s*(%d+)")

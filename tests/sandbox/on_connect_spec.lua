@@ -70,6 +70,33 @@ describe("on_connect", function()
       assert.equal(before, met())
     end)
 
+    it("what it says no to is told, live and in the result, by the process's number: " .. tier,
+       function()
+      local told = {}
+      local r = run(function(request) return request.port == 1 and error("broken") or false end, {
+        tier = tier, "sh", "-c", [[python3 -c "$0" 1; exec python3 -c "$0" "$1"]], CLIENT,
+        listener.tcp, on_refused = function(entry) told[#told + 1] = entry.address end,
+      })
+      if not r.denial.watched then return pending("no watch here") end
+      local addresses = { "127.0.0.1:1", "127.0.0.1:" .. listener.tcp }
+      assert.same(addresses, told)
+      assert.same(addresses, { r.denial.evidence[1].address, r.denial.evidence[2].address })
+      assert.are_not.equal(r.denial.evidence[1].pid, r.denial.evidence[2].pid)
+      assert.matches("on_connect", r.denial.evidence[1].rule)
+      assert.matches("broken", r.denial.callback_error)
+    end)
+
+    it("more of that than is kept is counted: " .. tier, function()
+      local r = run(function() return false end, { tier = tier, watch = true, "python3", "-c", [[
+import socket
+for i in range(300):
+    try: socket.create_connection(("127.1.%d.%d" % (i // 250, i % 250 + 1), 9))
+    except OSError: pass]] })
+      if not r.denial.watched then return pending("no watch here") end
+      assert.equal(300, #r.denial.evidence + r.denial.dropped)
+      assert.equal("127.1.1.50:9", r.denial.evidence[#r.denial.evidence].address)
+    end)
+
     it("a yes after more than a second is a no: " .. tier, function()
       local before = met()
       local r = run(function()

@@ -43,6 +43,55 @@ local function try(make, line, opts)
   assert.is_true(changed, "the twin changed nothing: " .. line .. "\n" .. tostring(said))
 end
 
+local REPOSITORY = [[git init -q repo; cd repo; git config user.name a; git config user.email a@b
+echo 1 >f; git add f; git commit -qm one; cd ..; git clone -q --bare repo bare.git]]
+
+describe("a repository that is a writable root itself", function()
+  local place
+
+  before_each(function()
+    place = scene.new()
+    place:host(REPOSITORY)
+  end)
+  after_each(function() place:close() end)
+
+  -- Git works, what it runs stays, and what can't be kept is said.
+  local function check(r, directory)
+    assert.equal("one\n", r.stdout, r.stderr)
+    assert.equal(0, r.exit_code)
+    local said = false
+    for _, entry in ipairs(r.sandbox.missing) do
+      said = said or entry.property == "protect" and entry.reason:find("commondir", 1, true)
+    end
+    assert.is_truthy(said)
+    assert.is_true(support.wait_until(function()
+      return not support.exists(directory .. "/commondir")
+    end, 1))
+  end
+
+  test("is one for git, too: a bare one", function()
+    local before = support.read(place.work .. "/bare.git/config")
+    local r = place:run("echo x >>config; echo x >hooks/post-update; git log --format=%s",
+                        { cwd = place.work .. "/bare.git" })
+    check(r, place.work .. "/bare.git")
+    assert.equal(before, support.read(place.work .. "/bare.git/config"))
+    assert.is_false(support.exists(place.work .. "/bare.git/hooks/post-update"))
+  end)
+
+  test("is one for git, too: a .git under read-only", function()
+    local directory = place.work .. "/repo"
+    local before = support.read(directory .. "/.git/config")
+    local policy = { extends = "read-only", writable_roots = { directory .. "/.git" } }
+    local r = place:run("echo x >>.git/config; echo x >.git/hooks/pre-commit;"
+                        .. "git commit -q --allow-empty -m two; git log --format=%s HEAD~1",
+                        { cwd = directory, policy = policy })
+    check(r, directory .. "/.git")
+    assert.equal(before, support.read(directory .. "/.git/config"))
+    assert.is_false(support.exists(directory .. "/.git/hooks/pre-commit"))
+    assert.equal("two\n", place:output("git log -1 --format=%s", directory))
+  end)
+end)
+
 local MISSING = {
   "mkdir .git", "mkdir -p .git/hooks && echo x >.git/hooks/post-checkout", "echo x >.git",
   "ln -s /etc .git", "ln -s nowhere .git", "mkfifo .git", "mv -T free/d .git",

@@ -47,6 +47,29 @@ for _, tier in ipairs(watch.tiers()) do
       return r, support.answers(r.stdout)
     end
 
+    it("tells nothing of calls that fail whatever the path", function()
+      local code = ([[
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def call(*words): libc.syscall(*[ctypes.c_long(w) if isinstance(w, int) else w for w in words])
+os.chdir("OUT")
+AT = -100
+how = (ctypes.c_uint64 * 3)(os.O_WRONLY, 0, 8)  # RESOLVE_BENEATH
+call(90, b"", 0o600)                        # chmod
+call(268, AT, b"", 0o600)                   # fchmodat
+call(76, b"OUT/write", -1)                # truncate
+call(133, b"OUT/new/", 0o100600, 0)        # mknod
+call(263, AT, b"OUT/write", 0x4000)       # unlinkat
+call(316, AT, b"OUT/write", AT, b"OUT/x", 0x4000)  # renameat2
+call(437, AT, b"OUT/write", how, 24)      # openat2, absolute
+call(437, AT, b"OUT/write", how, 8)       # too small to be one
+call(83, b"OUT/new/", 0o755)               # mkdir: the twin]]):gsub("OUT", scene.out)
+      local r = scene:python(tier, code)
+      if io.popen("uname -m"):read("l") ~= "x86_64" then return pending("numbers of x86-64") end
+      local errno = tier == "landlock" and "EACCES" or "EROFS"
+      assert.same({ "create " .. scene.out .. "/new " .. errno }, watch.lines(r))
+    end)
+
     it("tells every operation that is refused, with the errno that the command got", function()
       local before = support.state(scene.out)
       local r, answers = operations(scene.out, names_of(REFUSED))

@@ -67,6 +67,12 @@ local function error_of(err)
   return fields
 end
 
+local function denial_of(denial)
+  local copy = { suggest = require("sbx.json").null }
+  for name, value in pairs(denial) do copy[name] = value end
+  return copy
+end
+
 --- The object for an outcome; `call_id` as it was given, also where nothing ran.
 ---@param outcome sbx.cli.Outcome
 function M.object(outcome, call_id)
@@ -74,6 +80,7 @@ function M.object(outcome, call_id)
   local object = { v = 1, status = "not_started", call_id = call_id, error = error_of(err) }
   if out then
     for _, name in ipairs(COPIED) do object[name] = out[name] end
+    object.denial = denial_of(out.denial)
     texts(out, object)
     if outcome.signal then object.exit_code = 128 + outcome.signal end
   end

@@ -32,7 +32,7 @@ function M.before(sandbox, say)
   for _, line in ipairs(entries) do say.warn(line) end
   if #names == 0 then return end
   table.sort(names) -- the same line whatever was found missing first
-  say.note(string.format("not held by the %s tier: %s (sbxlua doctor says why)",
+  say.note(string.format("not held by the %s tier: %s (sbxlua explain says why)",
     sandbox.tier, table.concat(names, ", ")))
 end
 
