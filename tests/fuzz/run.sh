@@ -3,6 +3,7 @@
 # Each target of FUZZ (a build with SBX_FUZZ) and each spec of this directory, on BUILD, goes on for
 # so many seconds; two at a time, so that a machine of two cores is full and no more. NAME picks
 # some. The last line is "N passed, N failed".
+# With SBX_SEED all of them begin with that one, else each with its own.
 # New inputs are kept in FUZZ/corpus and crashes in FUZZ/crashes.
 set -euo pipefail
 seconds=$1
@@ -27,7 +28,7 @@ target() {
   mkdir -p "$corpus"
   touch "$work/began-$name"
   if TMPDIR=$work/tmp timeout $((seconds + 300)) "$fuzz/fuzz/$name" -max_total_time="$seconds" \
-    -timeout=100 -rss_limit_mb=2048 -malloc_limit_mb=512 -print_final_stats=1 \
+    -seed="${SBX_SEED:-0}" -timeout=100 -rss_limit_mb=2048 -malloc_limit_mb=512 -print_final_stats=1 \
     -artifact_prefix="$fuzz/crashes/$name-" "$corpus" "$seeds" 2>&1; then
     return 0
   fi
