@@ -215,6 +215,28 @@ local REFUSED = {
   open_files = "the command failed after it had come to %d open files",
 }
 
+-- How programs say that they were refused more, where nothing counts refusals.
+local SAID = {
+  processes = { "resource temporarily unavailable", "cannot fork", "can't start new thread" },
+  open_files = { "too many open files", "emfile" },
+}
+-- A reason is given at the end; the command decides how much it writes.
+local MOST_SAID = 4096
+
+local function says(raw, name)
+  local text = (raw.stderr or ""):sub(-MOST_SAID):lower()
+  for _, phrase in ipairs(SAID[name]) do
+    if text:find(phrase, 1, true) then return true end
+  end
+  return false
+end
+
+local function is_refused(raw, limits, bound, counted)
+  local name = NAMES[bound]
+  if (raw.reached or {})[bound] then return true end
+  return limits[name] ~= nil and not counted:find(name .. ": cgroup", 1, true) and says(raw, name)
+end
+
 local function told(form, limits, name)
   return name, string.format(form[name] or "the limit was passed (%d)", limits[name] or 0)
 end
@@ -223,15 +245,17 @@ end
 ---@param raw table
 ---@param limits table<string, number>
 ---@param signals table<string, integer>  the numbers of XFSZ and XCPU
+---@param held string|nil  how they are held: `enforced.limits`
 ---@return string|nil limit, string? message
-function M.of_end(raw, limits, signals)
+function M.of_end(raw, limits, signals, held)
   if raw.ended_by == "bound" then return told(ENDED, limits, NAMES[raw.bound]) end
   if raw.ended_by ~= "exit" and raw.ended_by ~= "signal" or raw.exit_code == 0 then return nil end
   for name, signal in pairs({ file_bytes = signals.XFSZ, cpu_ms = signals.XCPU }) do
     if raw.signal == signal and limits[name] then return told(ENDED, limits, name) end
   end
   for _, bound in ipairs({ "tasks", "files" }) do
-    if (raw.reached or {})[bound] then return told(REFUSED, limits, NAMES[bound]) end
+    local refused = is_refused(raw, limits, bound, held or "")
+    if refused then return told(REFUSED, limits, NAMES[bound]) end
   end
 end
 

@@ -124,7 +124,8 @@ function ENDINGS.idle_timeout(_, spec)
 end
 
 local function limit_of(raw, spec)
-  return limits.of_end(raw, (spec.plan or {}).limits or {}, core.signals)
+  local held = spec.held and spec.held.enforced.limits
+  return limits.of_end(raw, (spec.plan or {}).limits or {}, core.signals, held)
 end
 
 local function limited(raw, spec)

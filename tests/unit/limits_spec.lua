@@ -229,6 +229,14 @@ describe("the end", function()
 
   it("after a refusal is a limit's, where the command failed", function()
     assert.equal("processes", of({ ended_by = "exit", exit_code = 1, reached = { tasks = true } }))
+    local python = "OSError: [Errno 24] Too many open files: 'x'\n"
+    assert.equal("open_files", of({ ended_by = "exit", exit_code = 1, stderr = python }))
+    assert.is_nil(of({ ended_by = "exit", exit_code = 1, stderr = python }, { processes = 6 }))
+    assert.is_nil(of({ ended_by = "exit", exit_code = 0, stderr = python }))
+    local bash = "bash: fork: retry: Resource temporarily unavailable\n"
+    assert.equal("processes", of({ ended_by = "exit", exit_code = 254, stderr = bash }))
+    assert.is_nil((limits.of_end({ ended_by = "exit", exit_code = 254, stderr = bash }, GIVEN,
+                                 SIGNALS, "processes: cgroup v2 (pids)")))
     assert.equal("open_files", of({ ended_by = "signal", signal = 6, exit_code = 134,
                                     reached = { files = true } }))
     assert.is_nil(of({ ended_by = "exit", exit_code = 0, reached = { tasks = true } }))
