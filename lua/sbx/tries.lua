@@ -78,24 +78,35 @@ end
 
 -- One after the other until one can be written (tempfile of Python): names made by chance, of one
 -- length.
-local function is_next_try(ctx, first, entry)
-  local one, name, is_temporary = directory_of(ctx, first)
-  local two, other, also = directory_of(ctx, entry)
-  return one ~= nil and two ~= nil and one ~= two and (is_temporary or also)
-    and #name == #other and name ~= other and is_shared(first, entry)
+local function is_next_try(one, two)
+  return one.directory ~= two.directory and (one.is_temporary or two.is_temporary)
+    and #one.name == #two.name and one.name ~= two.name and is_shared(one.entry, two.entry)
 end
 
-local function may_be_first(grant)
-  return grant.field == "writable_roots" and not grant.sensitive and not grant.instead
+local function may_stand(grant)
+  return grant.field == "writable_roots" and not grant.sensitive
+end
+
+-- What could be such a try, in its order.
+local function candidates(ctx, evidence, grants)
+  local list = {}
+  for i, entry in ipairs(evidence) do
+    local directory, name, is_temporary = directory_of(ctx, entry)
+    if directory and may_stand(grants[i]) then
+      list[#list + 1] = { entry = entry, grant = grants[i], directory = directory, name = name,
+                          is_temporary = is_temporary }
+    end
+  end
+  return list
 end
 
 local function file_tries(ctx, evidence, grants)
-  for i, first in ipairs(evidence) do
-    for k = may_be_first(grants[i]) and i + 1 or #evidence + 1, #evidence do
-      local grant = grants[k]
-      if may_be_first(grant) and grant.value ~= grants[i].value
-        and is_next_try(ctx, first, evidence[k]) then
-        grant.instead = first.operation .. " " .. first.path
+  local list = candidates(ctx, evidence, grants)
+  for i, one in ipairs(list) do
+    for k = one.grant.instead and #list + 1 or i + 1, #list do
+      local two = list[k]
+      if one.grant.value ~= two.grant.value and is_next_try(one, two) then
+        two.grant.instead = one.entry.operation .. " " .. one.entry.path
       end
     end
   end

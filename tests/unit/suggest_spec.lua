@@ -80,6 +80,19 @@ describe("the narrowest grant", function()
     assert.is_nil(sensitive.socket("/work/my.sock", ctx))
   end)
 
+  it("is none for a protected name, and says which field of a policy decides on it", function()
+    local rule = "policies/workspace-write.lua:7: protect \".git\""
+    local entry = { operation = "create", path = "/w/.git/index.lock", rule = rule }
+    local ctx = context()
+    ctx.policy = { protect = { ".git", ".codex" } }
+    local words = ".git is protected; only a policy decides on that, and gives it with"
+      .. " protect = {replace = {\".codex\"}}"
+    assert.equal(words, grant(entry, ctx).never)
+    assert.equal(words, grant({ operation = "create", path = "/w/.git" }, ctx).never)
+    assert.matches("with protect = {replace = {\".codex\", \".agents\"}}$",
+                   grant(entry, context(nil, { policy = {} })).never)
+  end)
+
   it("of a move is the place that it leads to, and none between writable ones", function()
     local entry = { operation = "rename", path = "/w/a", target = "/x/a", errno = "EXDEV" }
     assert.same({ field = "writable_roots", value = "/w" }, grant(entry))
