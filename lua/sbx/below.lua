@@ -70,8 +70,13 @@ local function names_in(work, directory)
   return names
 end
 
+-- A directory too large is granted, and that is said; but no command may have others looked at
+-- until nothing is left for the one that it means.
 local function has_room(work)
   work.left, work.ctx.names_left = work.left - 1, (work.ctx.names_left or M.MOST_IN_ALL) - 1
+  if work.ctx.names_left < 0 then
+    work.reason = work.reason or "in all these directories lies too much to be looked at"
+  end
   work.whole = work.whole and work.left >= 0 and work.ctx.names_left >= 0
   return work.left >= 0 and work.ctx.names_left >= 0
 end

@@ -61,8 +61,12 @@ local function relevant(state, evidence)
   return list
 end
 
+local function name_of(entry)
+  return entry.operation .. " " .. tostring(entry.path or entry.address or entry.syscall)
+end
+
 local function note_left(state, entry, grant)
-  local key = entry.operation .. " " .. tostring(entry.path or entry.address or entry.syscall)
+  local key = name_of(entry)
   if state.noted[key] then return end
   state.noted[key] = true
   state.left[#state.left + 1] = { entry = entry, grant = grant }
@@ -90,10 +94,20 @@ local function grants_of(lessons)
   return list
 end
 
+-- What could not be given in one run may be in another.
+local function forget_left(state, entry)
+  local kept = {}
+  for _, lesson in ipairs(state.left) do
+    if name_of(lesson.entry) ~= name_of(entry) then kept[#kept + 1] = lesson end
+  end
+  state.left = kept
+end
+
 local function grow(state, new)
   for _, lesson in ipairs(new) do
     state.given[key_of(lesson.grant)] = true
     state.lessons[#state.lessons + 1] = lesson
+    forget_left(state, lesson.entry)
   end
   state.fields = suggest.fields(state.ctx, grants_of(state.lessons), state.sensitive_too)
   state.policy = state.fields and widen.policy(state.base, state.fields) or state.base

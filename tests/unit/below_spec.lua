@@ -115,6 +115,8 @@ describe("below a directory that is granted", function()
     end
     for i = 1, 60 do below.look(ctx, "/w/d" .. i) end
     assert.is_true(asked <= below.MOST_IN_ALL + 200)
+    assert.matches("too much", below.reason(ctx, "/w/d60"))
+    assert.is_nil(below.reason(ctx, "/w/d1"))
   end)
 end)
 
