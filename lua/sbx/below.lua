@@ -108,11 +108,12 @@ local function look(ctx, top)
   return { paths = work.paths, reason = work.reason, whole = work.whole }
 end
 
---- What lies below a directory; looked at once for each `ctx.looked`.
+--- What lies below a directory; looked at once for each `ctx.looked`. What lies where everybody
+--- writes comes and goes, and is nobody's to rest on.
 ---@param ctx sbx.SuggestContext
 ---@return sbx.Below
 function M.look(ctx, top)
-  if not ctx.list then return { paths = {}, whole = true } end
+  if not ctx.list or sensitive.is_everybodys(top) then return { paths = {}, whole = true } end
   ctx.looked = ctx.looked or {}
   ctx.looked[top] = ctx.looked[top] or look(ctx, top)
   return ctx.looked[top]

@@ -107,6 +107,9 @@ local TOPS = { ["/opt"] = true, ["/srv"] = true, ["/mnt"] = true, ["/media"] = t
 -- What everybody may write is no less so where a home lies in it.
 local EVERYBODYS = { ["/tmp"] = true, ["/var/tmp"] = true, ["/dev/shm"] = true }
 
+--- Whether all users of the machine put their files there.
+function M.is_everybodys(path) return EVERYBODYS[path] or false end
+
 -- What lies above a sensitive place has it in it.
 local function is_above(path, ctx)
   if EVERYBODYS[path] then return nil end

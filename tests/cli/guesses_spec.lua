@@ -122,17 +122,18 @@ describe("sbxlua run without a watch", function()
   end)
 
   it("says of a protected name which field of a policy decides, and that works", function()
+    local tier = { "--tier", "contained", "-p", "workspace-write" } -- no other holds protect
+    local probe = program.command({ tier[1], tier[2], "true" })
+    if probe.status ~= 0 then return pending("no mounts") end
     program.shell("cd " .. place .. " && git init -q .")
     local commit = "git -c user.name=a -c user.email=b commit -qm x --allow-empty"
-    local got = said(commit, { "-p", "workspace-write" })
+    local got = said(commit, tier)
     local field = "protect = {replace = {\".codex\", \".agents\"}}"
     assert.truthy(got:find("no option would help: .git is protected; only a policy decides on that,"
                            .. " and gives it with " .. field, 1, true), got)
     assert.is_nil(got:find("-w ", 1, true), got)
     program.write(place .. "/p.lua", "return {extends = \"workspace-write\", " .. field .. "}")
-    local options = { "-q", "-C", place, "-p", place .. "/p.lua", "--sh", commit }
-    if program.command({ "-q", "-p", place .. "/p.lua", "true" }).status == 0 then
-      assert.equal(0, program.command(options).status)
-    end
+    local options = { "-C", place, "-p", place .. "/p.lua", "--sh", commit }
+    assert.equal(0, program.command(options).status)
   end)
 end)

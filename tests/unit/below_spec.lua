@@ -79,6 +79,11 @@ describe("below a directory that is granted", function()
     assert.same({ "/d/.git" }, below.look(ctx, "/d").paths)
   end)
 
+  it("is nobody's to keep where everybody writes", function()
+    local ctx = context({ "/tmp/x/.git/config" }, { contained = false })
+    assert.same({ field = "writable_roots", value = "/tmp" }, suggest.grant(ctx, create("/tmp/n")))
+  end)
+
   it("is nothing new what can be written already, or is kept", function()
     local plan = { writable = { { path = "/d/repo" } }, read_only = { { path = "/d/bob" } } }
     assert.same({ "/d/a/real", "/d/server.pem" }, below.look(context(FILES, { plan = plan }),
