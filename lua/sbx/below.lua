@@ -29,12 +29,13 @@ local function is_lifted(policy, names, name)
   return #names == 0 or lists.find(policy.widened, "field", "protect") ~= nil
 end
 
--- The engine protects names at the top of a root and of the working directory.
+-- The engine protects names at the top of a root; in the working directory as well, but a policy is
+-- used in others too.
 local function is_settled(ctx, top, directory, name)
   local names = ctx.policy.protect or NAMES
   names = names.replace or names
   if is_lifted(ctx.policy, names, name) then return true end
-  return lists.has(names, name) and (directory == top or directory == ctx.cwd)
+  return directory == top and lists.has(names, name)
 end
 
 -- What can be written already, or is refused whatever is granted.
