@@ -80,12 +80,14 @@ socket.create_connection(("127.0.0.1", %d))
 
   it("grants one place for temporary files, not each that was tried", function()
     if not watched() then return pending("no watch here") end
-    program.write(place .. "/command.py", "import tempfile; tempfile.mkdtemp(prefix='sbxlua-')")
+    local prefix = place:match("[^/]+$") .. "-"
+    program.write(place .. "/command.py",
+                  "import tempfile; tempfile.mkdtemp(prefix='" .. prefix .. "')")
     local policy, got = learn({ "python3", place .. "/command.py" },
                               { env = { TMPDIR = "" }, cwd = place })
     assert.same({ "/tmp" }, policy.writable_roots)
     assert.equal(0, got.status)
-    program.shell("rmdir /tmp/sbxlua-*")
+    program.shell("rmdir /tmp/" .. prefix .. "*")
   end)
 
   -- Asks for one harmless file, then uses the directory that was granted for it.
