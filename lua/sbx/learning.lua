@@ -20,6 +20,7 @@ M.MOST_RUNS = 10
 ---@field fields table|nil      what was added to it
 ---@field lessons sbx.Lesson[]  granted
 ---@field left sbx.Lesson[]     refused and not granted: sensitive, protected, or no policy gives it
+---@field looked table<string, sbx.Below>  what was found below directories
 ---@field out sbx.Result|nil    of the last run
 ---@field err sbx.Error|nil
 
@@ -60,24 +61,30 @@ local function relevant(state, evidence)
   return list
 end
 
+local function name_of(entry)
+  return entry.operation .. " " .. tostring(entry.path or entry.address or entry.syscall)
+end
+
 local function note_left(state, entry, grant)
-  local key = entry.operation .. " " .. tostring(entry.path or entry.address or entry.syscall)
+  local key = name_of(entry)
   if state.noted[key] then return end
   state.noted[key] = true
   state.left[#state.left + 1] = { entry = entry, grant = grant }
 end
 
--- The new grants of one run.
-local function take(state, evidence)
+-- The new grants of one run: those that other refusals stand for only when nothing else is new.
+local function take(state, evidence, tries_too)
   local new = {}
   for _, entry in ipairs(relevant(state, evidence)) do
     local grant = entry.grant or { never = "no policy gives it" }
-    if not may_give(state, grant) then
+    local counts = tries_too or not grant.instead
+    if counts and not may_give(state, grant) then
       note_left(state, entry, grant)
-    elseif not is_given(state, grant) then
+    elseif counts and not is_given(state, grant) then
       new[#new + 1] = { entry = entry, grant = grant }
     end
   end
+  if #new == 0 and not tries_too then return take(state, evidence, true) end
   return new
 end
 
@@ -87,10 +94,20 @@ local function grants_of(lessons)
   return list
 end
 
+-- What could not be given in one run may be in another.
+local function forget_left(state, entry)
+  local kept = {}
+  for _, lesson in ipairs(state.left) do
+    if name_of(lesson.entry) ~= name_of(entry) then kept[#kept + 1] = lesson end
+  end
+  state.left = kept
+end
+
 local function grow(state, new)
   for _, lesson in ipairs(new) do
     state.given[key_of(lesson.grant)] = true
     state.lessons[#state.lessons + 1] = lesson
+    forget_left(state, lesson.entry)
   end
   state.fields = suggest.fields(state.ctx, grants_of(state.lessons), state.sensitive_too)
   state.policy = state.fields and widen.policy(state.base, state.fields) or state.base
@@ -115,13 +132,16 @@ end
 ---@return sbx.Learnt
 function M.learn(base, run, choice)
   local state = {
-    base = base, policy = base, lessons = {}, left = {}, given = {}, noted = {}, runs = 0,
+    base = base, policy = base, lessons = {}, left = {}, given = {}, noted = {}, looked = {},
+    runs = 0,
     sensitive_too = choice.sensitive_too, is_optional = choice.is_optional, passed = false,
   }
   local guessed = 0
   while state.runs < M.MOST_RUNS do
     local out, err, ctx = run(state.policy)
     state.runs, state.out, state.err, state.ctx = state.runs + 1, out, err, ctx
+    -- looked at once, before it is granted: what the command makes there then is its own
+    if ctx then ctx.looked = state.looked end
     state.passed = has_passed(out, err)
     if state.passed or not out or out.status == "cancelled" then break end
     local evidence = out.denial.evidence

@@ -1,6 +1,8 @@
 -- Places that nobody gets by the way: what is written (or read) there acts outside, or is a secret.
 -- A grant for one is never offered without saying so.
 
+local ip = require "sbx.ip"
+local lists = require "sbx.lists"
 local paths = require "sbx.paths"
 
 local M = {}
@@ -21,15 +23,22 @@ local SECRET = {
   [".docker"] = "keys", [".azure"] = "keys", [".password-store"] = "keys", [".netrc"] = "keys",
   [".pgpass"] = "keys", [".git-credentials"] = "keys", [".git"] = "a repository's own files",
   [".codex"] = "what an agent obeys", [".agents"] = "what an agent obeys",
+  [".vscode"] = "what editors and shells run", [".idea"] = "what editors and shells run",
+  [".husky"] = "what editors and shells run", [".envrc"] = "what editors and shells run",
 }
 
-local KEY_NAMES = { "^id_[%w]+$", "%.pem$", "%.key$", "%.p12$", "%.kdbx$", "^authorized_keys$" }
+local KEY_NAMES = {
+  "^id_[%w]+$", "%.pem$", "%.key$", "%.p12$", "%.kdbx$", "^authorized_keys$", "^deploy_key",
+  "_rsa$", "_dsa$", "_ecdsa$", "_ed25519$", "^%.env$",
+}
 
--- What every program of the machine rests on. Only root comes so far.
+-- What every program of the machine rests on, and what its services keep. Only root comes so far,
+-- but for a user's own runtime directory below /run.
 local SYSTEM = {
-  "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/boot", "/var/lib", "/var/spool",
+  "/etc", "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/boot", "/var", "/run",
+  "/nix", "/snap",
 }
-local NOT_SYSTEM = { "/usr/local/src", "/usr/src" }
+local NOT_SYSTEM = { "/usr/local/src", "/usr/src", "/var/tmp", "/var/home" }
 
 local function covered(list, path)
   for _, base in ipairs(list) do
@@ -37,15 +46,23 @@ local function covered(list, path)
   end
 end
 
+local function key_name(name)
+  for _, pattern in ipairs(KEY_NAMES) do
+    if name:find(pattern) then return "keys" end
+  end
+end
+
+--- What is sensitive about a name wherever it stands, or nil.
+---@param name string  one component
+function M.name(name) return SECRET[name] or key_name(name) end
+
 local function secret(path)
   local last
   for part in path:gmatch("[^/]+") do
     if SECRET[part] then return SECRET[part] end
     last = part
   end
-  for _, pattern in ipairs(KEY_NAMES) do
-    if (last or ""):find(pattern) then return "keys" end
-  end
+  return key_name(last or "")
 end
 
 local function is_cache(rest)
@@ -58,7 +75,8 @@ end
 -- The home that a path lies in: the user's own, or one where homes are.
 local function home_of(path, home)
   if home and home ~= "/" and paths.covers(home, path) then return home end
-  return path:match("^/home/[^/]+") or paths.covers("/root", path) and "/root" or nil
+  return path:match("^/home/[^/]+") or path:match("^/var/home/[^/]+")
+    or paths.covers("/root", path) and "/root" or nil
 end
 
 local function dotfile(path, home)
@@ -76,11 +94,21 @@ local function of_engine(path, own)
   end
 end
 
+-- Sockets and files of the user's own services, wherever it lies.
+local function of_runtime(path, runtime)
+  if runtime and runtime:sub(1, 1) == "/" and runtime ~= "/" and paths.covers(runtime, path) then
+    return "the user's runtime directory"
+  end
+end
+
 -- Where other software and other file systems are put.
 local TOPS = { ["/opt"] = true, ["/srv"] = true, ["/mnt"] = true, ["/media"] = true }
 
 -- What everybody may write is no less so where a home lies in it.
 local EVERYBODYS = { ["/tmp"] = true, ["/var/tmp"] = true, ["/dev/shm"] = true }
+
+--- Whether all users of the machine put their files there.
+function M.is_everybodys(path) return EVERYBODYS[path] or false end
 
 -- What lies above a sensitive place has it in it.
 local function is_above(path, ctx)
@@ -96,12 +124,12 @@ end
 
 --- What is sensitive about a path, or nil.
 ---@param path string
----@param ctx {home: string?, real_home: string?, own: string[]?}
+---@param ctx {home: string?, real_home: string?, own: string[]?, runtime: string?}
 ---@return string|nil
 function M.path(path, ctx)
-  if path == "/home" then return "the homes of all" end
+  if path == "/home" or path == "/var/home" then return "the homes of all" end
   local known = secret(path) or dotfile(path, ctx.home) or dotfile(path, ctx.real_home)
-    or of_engine(path, ctx.own) or is_above(path, ctx)
+    or of_engine(path, ctx.own) or is_above(path, ctx) or of_runtime(path, ctx.runtime)
   if known then return known end
   if covered(SYSTEM, path) and not covered(NOT_SYSTEM, path) then return "files of the system" end
 end
@@ -127,6 +155,38 @@ function M.socket(path, ctx, runtime)
   end
   if path:find("/ssh%-[%w]+/") then return "a socket of a service" end
   return secret(path) or dotfile(path, ctx.home) or dotfile(path, ctx.real_home)
+end
+
+--- What is given away with the network as a whole.
+M.WHOLE_NETWORK = "the whole network, and with it loopback, the local network and the sockets of"
+  .. " services"
+
+-- Where machines of a cloud are told who they are, keys included: link-local addresses, and those
+-- that providers have chosen (AWS by IPv6, Azure, Alibaba).
+local METADATA = {
+  { "169.254.0.0", 16 }, { "fe80::", 10 }, { "fd00:ec2::254", 128 }, { "168.63.129.16", 32 },
+  { "100.100.100.200", 32 },
+}
+
+-- Docker; Kubernetes' API and its kubelets; etcd. Who speaks to one of them has the machine.
+local CONTROL_PORTS = { 2375, 2376, 6443, 10250, 2379, 2380 }
+
+local function is_metadata(host)
+  local family, bytes = ip.read(host or "")
+  if not family then return false end
+  family, bytes = ip.plain(family, bytes)
+  for _, entry in ipairs(METADATA) do
+    local other, start = ip.read(entry[1])
+    if other == family and ip.same(bytes, start, entry[2]) then return true end
+  end
+  return false
+end
+
+--- What is sensitive about an address of the internet, or nil.
+---@param address sbx.Address
+function M.address(address)
+  if is_metadata(address.host) then return "where a cloud gives its machines their keys" end
+  if lists.has(CONTROL_PORTS, address.port) then return "where containers are commanded" end
 end
 
 return M

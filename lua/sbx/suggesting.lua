@@ -22,13 +22,19 @@ end
 
 --- The surroundings of a run for suggest.lua.
 ---@param kept sbx.Held
+---@param index integer|nil  of the alternative in force
 ---@return sbx.SuggestContext
-function M.context(kept)
-  local ctx = kept.ctx
+function M.context(kept, index)
+  local ctx, world = kept.ctx, core.world()
+  local used = kept.plan.alternatives[index or kept.first]
   return {
     policy = kept.policy, plan = kept.plan, home = ctx.home, own = ctx.own,
-    real_home = ctx.home and core.world():realpath(ctx.home) or nil,
-    runtime = (ctx.env or {}).XDG_RUNTIME_DIR, stat = stat_of,
+    real_home = ctx.home and world:realpath(ctx.home) or nil,
+    runtime = (ctx.env or {}).XDG_RUNTIME_DIR, cwd = ctx.cwd, tmpdir = ctx.tmpdir,
+    stat = stat_of, lstat = function(path) return (world:lstat(path)) end,
+    realpath = function(path) return (world:realpath(path)) end,
+    list = function(path) return (core.fs_list(path)) end,
+    contained = used ~= nil and used.tier == "contained",
     allows = function() return can_allow(kept) end,
   }
 end
@@ -38,7 +44,8 @@ end
 ---@param spec table  of run.lua
 function M.note(denial, spec)
   if #denial.evidence == 0 or not spec.kept then return end
-  denial.suggest = suggest.policy(M.context(spec.kept), spec.o.policy, denial.evidence)
+  local ctx = M.context(spec.kept, spec.index)
+  denial.suggest = suggest.policy(ctx, spec.o.policy, denial.evidence)
 end
 
 return M

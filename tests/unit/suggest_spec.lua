@@ -60,18 +60,37 @@ describe("the narrowest grant", function()
   end)
 
   it("says so of what lies above something sensitive, and of a home by its other name", function()
-    local ctx = context(nil, { home = "/srv/data/me", real_home = "/mnt/me" })
+    local ctx = context(nil, { home = "/srv/data/me", real_home = "/mnt/me", runtime = "/w/rt" })
     for path, word in pairs({ ["/srv/data"] = "home", ["/srv/data/me/.bashrc"] = "dotfiles",
                               ["/mnt/me/.bashrc"] = "dotfiles", ["/var"] = "system",
+                              ["/var/mail/u"] = "system", ["/run/x"] = "system",
+                              ["/run/user/7/x"] = "system", ["/nix"] = "system",
+                              ["/w/rt/bus"] = "runtime", ["/w/.envrc"] = "shells",
+                              ["/w/.vscode/tasks.json"] = "shells", ["/w/.env"] = "keys",
+                              ["/w/deploy_key"] = "keys", ["/w/x_ed25519"] = "keys",
                               ["/"] = "home", ["/opt"] = "all of",
                               ["/home/me/.gem/credentials"] = "dotfiles" }) do
       assert.matches(word, sensitive.path(path, ctx), path)
     end
-    for _, path in ipairs({ "/var/tmp", "/tmp", "/work", "/srv/other", "/opt/tool" }) do
+    for _, path in ipairs({ "/var/tmp", "/tmp", "/work", "/srv/other", "/opt/tool", "/var/tmp/x",
+                             "/var/home/u/project/x" }) do
       assert.is_nil(sensitive.path(path, ctx), path)
     end
     assert.is_string(sensitive.socket("/tmp/tmux-0/default", ctx))
     assert.is_nil(sensitive.socket("/work/my.sock", ctx))
+  end)
+
+  it("is none for a protected name, and says which field of a policy decides on it", function()
+    local rule = "policies/workspace-write.lua:7: protect \".git\""
+    local entry = { operation = "create", path = "/w/.git/index.lock", rule = rule }
+    local ctx = context()
+    ctx.policy = { protect = { ".git", ".codex" } }
+    local words = ".git is protected; only a policy decides on that, and gives it with"
+      .. " protect = {replace = {\".codex\"}}"
+    assert.equal(words, grant(entry, ctx).never)
+    assert.equal(words, grant({ operation = "create", path = "/w/.git" }, ctx).never)
+    assert.matches("with protect = {replace = {\".codex\", \".agents\"}}$",
+                   grant(entry, context(nil, { policy = {} })).never)
   end)
 
   it("of a move is the place that it leads to, and none between writable ones", function()
@@ -97,15 +116,34 @@ describe("the narrowest grant", function()
 
   it("of an address is that address where it can be held, else the whole network", function()
     local entry = { operation = "connect", address = "127.0.0.1:5432" }
-    assert.same({ field = "network", value = "full" }, grant(entry))
+    local whole = { field = "network", value = "full", sensitive = sensitive.WHOLE_NETWORK }
+    assert.same(whole, grant(entry))
     local ctx = context(nil, { allows = function() return true end })
     assert.same({ field = "network", value = { allow = { "127.0.0.1:5432" } } }, grant(entry, ctx))
-    assert.same({ field = "network", value = "full" },
-                grant({ operation = "connect", address = "8.8.8.8:53" }, ctx))
-    assert.same({ field = "network", value = "full" },
-                grant({ operation = "socket", family = "inet" }, ctx))
+    assert.same(whole, grant({ operation = "connect", address = "8.8.8.8:53" }, ctx))
+    assert.same(whole, grant({ operation = "socket", family = "inet" }, ctx))
     assert.same({ field = "network", value = "loopback" },
                 grant({ operation = "bind", address = "127.0.0.1:0" }, ctx))
+    for _, plan in ipairs({ { network = "loopback" }, { network = { allow = {} } } }) do
+      local other = context(plan, { allows = ctx.allows })
+      local one = type(plan.network) == "table" and { operation = "bind", address = "[::]:80" }
+      assert.same(whole, grant(one or entry, other))
+    end
+  end)
+
+  it("of an address says where one may not go by the way", function()
+    local ctx = context(nil, { allows = function() return true end })
+    for _, address in ipairs({
+      "169.254.169.254:80", "[fe80::1]:80", "[::ffff:169.254.169.254]:80", "[fd00:ec2::254]:80",
+      "127.0.0.1:2375", "10.0.0.1:6443", "10.0.0.1:10250", "[::1]:2379",
+    }) do
+      local found = grant({ operation = "connect", address = address }, ctx)
+      assert.same({ allow = { address } }, found.value)
+      assert.is_string(found.sensitive, address)
+    end
+    for _, address in ipairs({ "169.253.0.1:80", "[fec0::1]:80", "127.0.0.1:23750" }) do
+      assert.is_nil(grant({ operation = "connect", address = address }, ctx).sensitive, address)
+    end
   end)
 
   it("of a socket is its path; of a service's that is said", function()
@@ -153,10 +191,72 @@ describe("grants together", function()
     local function net(value) return { field = "network", value = value } end
     assert.same({ allow = { "a:1", "b:2" } },
                 fields({ net({ allow = { "a:1" } }), net({ allow = { "b:2" } }) }).network)
-    assert.equal("full", fields({ net({ allow = { "a:1" } }), net("loopback") }).network)
-    assert.equal("full", fields({ net({ allow = { "a:1" } }) },
-                                { network = "loopback" }).network)
+    local both = { net({ allow = { "a:1" } }), net("loopback") }
+    assert.same({ allow = { "a:1" } }, fields(both).network)
+    assert.equal("full", fields(both, nil, true).network)
     assert.is_nil(fields({ net("full"), { field = "unix_sockets", value = "/s" } }).unix_sockets)
+  end)
+end)
+
+describe("of refusals that something else stands for, the grant", function()
+  local function allows() return true end
+
+  local function suggested(list, more)
+    local ctx = context(nil, more or { allows = allows })
+    for i, entry in ipairs(list) do
+      entry.pid, entry.seq, entry.last = entry.pid or 3, entry.seq or i, entry.last or i
+    end
+    local policy = suggest.policy(ctx, "read-only", list)
+    return policy and (policy.network or policy.writable_roots), list
+  end
+
+  local function connect() return { operation = "connect", address = "127.0.0.1:8123" } end
+  local function datagram() return { operation = "socket", family = "inet", kind = "dgram" } end
+  local function bind(address) return { operation = "bind", address = address } end
+
+  it("is not asked for: a look for IPv6, sorting of addresses", function()
+    assert.same({ allow = { "127.0.0.1:8123" } }, suggested({ bind("[::1]:0"), connect() }))
+    assert.same({ allow = { "127.0.0.1:8123" } }, suggested({ datagram(), connect() }))
+    assert.equal("loopback", suggested({ datagram(), bind("[::]:8765") }))
+  end)
+
+  it("is asked for where another process or an earlier refusal has the narrower one", function()
+    local other = connect()
+    other.pid = 4
+    assert.equal("loopback", suggested({ bind("[::1]:0"), other }))
+    local found, list = suggested({ connect(), bind("[::1]:0") })
+    assert.same({ allow = { "127.0.0.1:8123" } }, found)
+    assert.is_nil(list[2].grant.instead)
+  end)
+
+  it("of the whole network is for approval alone, where nothing less helps", function()
+    local function why(entry)
+      entry.cause = true
+      return entry
+    end
+    assert.equal("full", suggested({ why(datagram()) }))
+    assert.equal("full", suggested({ datagram() }))
+    assert.same({ allow = { "127.0.0.1:8123" } }, suggested({ why(datagram()), connect() }))
+    assert.same({ "/w" }, suggested({ datagram(), why({ operation = "create", path = "/w/x" }) }))
+    local found, list = suggested({ datagram(), { operation = "create", path = "/w/x" } })
+    assert.same({ "/w" }, found)
+    assert.equal(sensitive.WHOLE_NETWORK, list[1].grant.sensitive)
+  end)
+
+  it("of a list of addresses and a loopback is the one that counts", function()
+    local found, list = suggested({ bind("127.0.0.1:80"), connect() })
+    assert.equal("loopback", found)
+    assert.equal("full", list[2].grant.value)
+  end)
+
+  it("is the first place for temporary files", function()
+    local function create(path) return { operation = "create", path = path } end
+    there["/var/tmp"] = true
+    assert.same({ "/tmp" }, suggested({ create("/tmp/3yeriilc"), create("/var/tmp/mu_8fd4d"),
+                                        create("/w/mpb9g95j") }, { cwd = "/w" }))
+    assert.same({ "/tmp", "/var/tmp" },
+                suggested({ create("/tmp/name"), create("/var/tmp/name") }))
+    there["/var/tmp"] = nil
   end)
 end)
 

@@ -14,8 +14,9 @@ local M = {
     .. " that granted, until it passes or nothing new is learnt (" .. learning.MOST_RUNS .. " runs"
     .. " at most: what it does by then, it does each time). Prints the policy as Lua on stdout; the"
     .. " command's output goes to stderr. More than three places in one directory become the"
-    .. " directory. Protected names are never granted; home's dotfiles, keys, files of the system"
-    .. " and sockets of services only with --allow-sensitive. Status 0: it passes. The other"
+    .. " directory. Protected names are never granted; home's dotfiles, keys, files of the system,"
+    .. " sockets of services and the whole network only with --allow-sensitive. What is sensitive"
+    .. " below a directory that is granted stays read-only. Status 0: it passes. The other"
     .. " options are those of run; --policy is what it starts from.",
   options = { { name = "allow-sensitive", help = "Grant what is sensitive too." } },
   takes_words = true,
@@ -61,8 +62,8 @@ local function runner(opts, values, state)
     out = result or out
     local unwatched = out and check_watched(job, out)
     if unwatched then return nil, unwatched end
-    local context = require("sbx.suggesting").context(job.state.spec.kept)
-    return out, why, context
+    local spec = job.state.spec
+    return out, why, require("sbx.suggesting").context(spec.kept, spec.index)
   end
 end
 

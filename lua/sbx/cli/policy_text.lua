@@ -1,15 +1,19 @@
 -- A learnt policy as a file: readable Lua, with the reason beside each line.
 
+local below = require("sbx.below")
 local lists = require("sbx.lists")
 local lua_text = require("sbx.cli.lua_text")
 local paths = require("sbx.paths")
 local refusals = require("sbx.cli.refusals")
+local sensitive = require("sbx.sensitive")
 local text = require("sbx.text")
 
 local M = {}
 
 -- Fields in the order in which one reads them; what else there is, behind.
-local ORDER = { "doc", "extends", "mode", "writable_roots", "readable", "network", "unix_sockets" }
+local ORDER = {
+  "doc", "extends", "mode", "writable_roots", "read_only", "readable", "network", "unix_sockets",
+}
 
 local function belongs(grant, field, value)
   if grant.field ~= field then return false end
@@ -21,8 +25,16 @@ local function belongs(grant, field, value)
   return paths.covers(value, grant.value)
 end
 
+-- What was granted around it.
+local function kept_reason(found, value)
+  local is_learnt = lists.has((found.fields or {}).read_only, value)
+  local words = is_learnt and sensitive.path(value, found.ctx or {})
+  return is_learnt and "lies in what was granted: " .. (words or "sensitive") or nil
+end
+
 -- "create, write by cargo (3 times)"
 local function reason(found, field, value)
+  if field == "read_only" then return kept_reason(found, value) end
   local words, seen, count = {}, {}, 0
   for _, lesson in ipairs(found.lessons) do
     if belongs(lesson.grant, field, value) then
@@ -64,7 +76,7 @@ local function put_list(lines, indent, found, field, name, list)
   put(lines, indent, "},")
 end
 
-local LISTS = { writable_roots = true, readable = true, unix_sockets = true }
+local LISTS = { writable_roots = true, read_only = true, readable = true, unix_sockets = true }
 
 local function put_field(lines, found, field, value)
   local learnt = (found.fields or {})[field] ~= nil
@@ -101,12 +113,24 @@ local function head(found, opts)
                        found.runs, found.runs == 1 and "" or "s", how, command)
 end
 
+local function may_be_given(grant)
+  local also = grant.value == "full" and ", and so does a start from --network full" or ""
+  return grant.sensitive .. "; --allow-sensitive grants it" .. also
+end
+
 local function left(lines, found)
   for _, lesson in ipairs(found.left) do
-    local why = lesson.grant.never
-      or lesson.grant.sensitive .. "; --allow-sensitive grants it"
+    local why = lesson.grant.never or may_be_given(lesson.grant)
     lines[#lines + 1] = "-- Refused and not granted: "
       .. text.escape(refusals.what(lesson.entry) .. ": " .. why)
+  end
+end
+
+-- What is sensitive there may have been missed.
+local function not_looked(lines, found)
+  for _, root in ipairs(below.not_whole(found.looked, (found.fields or {}).writable_roots)) do
+    lines[#lines + 1] = "-- Not all that lies below " .. text.escape(root)
+      .. " was looked at: what is sensitive there can be written"
   end
 end
 
@@ -116,6 +140,7 @@ end
 function M.write(found, opts)
   local lines = { head(found, opts) }
   left(lines, found)
+  not_looked(lines, found)
   lines[#lines + 1] = "return {"
   for _, field in ipairs(names_of(found.policy)) do
     put_field(lines, found, field, found.policy[field])

@@ -50,8 +50,15 @@ function M.advice(grant)
   if grant.never then return "no grant is offered: " .. grant.never end
   local words = string.format("to allow it: %s (in a policy: %s)", M.option(grant),
                               M.policy_line(grant))
+  if grant.instead then return "what allows " .. grant.instead .. " may be enough" end
   if grant.sensitive then
-    return words .. "; careful, not offered by itself: that is " .. grant.sensitive
+    local asks = grant.value == "full" and "; careful: that is " -- an on_denied may be asked
+      or "; careful, not offered by itself: that is "
+    return words .. asks .. grant.sensitive
+  end
+  if grant.holds then
+    return words .. "; careful: it holds " .. grant.holds .. " (in a policy: "
+      .. "read_only = " .. lua_text.value({ grant.holds }) .. " keeps it)"
   end
   return words
 end
