@@ -243,16 +243,21 @@ local function base(raw, spec)
   }
 end
 
+-- What would help depends on which refusal was why.
+local function with_grants(out, spec, ...)
+  suggesting.note(out.denial, spec)
+  return ...
+end
+
 --- What `job:wait()` returns: the result, or nil, the error, and the result.
 ---@return sbx.Result|nil, sbx.Error?, sbx.Result?
 function M.make(raw, spec)
   local out = base(raw, spec)
-  suggesting.note(out.denial, spec)
   local ending = limit_of(raw, spec) and limited or ENDINGS[raw.ended_by]
-  if not ending then return judge_exit(out, spec) end
+  if not ending then return with_grants(out, spec, judge_exit(out, spec)) end
   local status, kind, message, fields = ending(raw, spec)
   out.status, fields.output = status, out
-  return nil, errors.new(kind, message, fields), out
+  return with_grants(out, spec, nil, errors.new(kind, message, fields), out)
 end
 
 -- For a job whose raw result was lost when it had to be closed.

@@ -74,7 +74,7 @@ local SEEN = {
   "fsetxattr", "removexattr", "lremovexattr", "fremovexattr", 463, 466, 469, "chmod", "fchmod",
   "fchmodat", 452, "creat", "mknod", "mknodat", "open", "openat", "truncate", "umount", "quotactl",
   "quotactl_fd", "kcmp", "pidfd_getfd", "move_pages", "migrate_pages", "process_madvise",
-  "setpriority", "ioprio_set", "setsockopt",
+  "setpriority", "ioprio_set",
 }
 
 -- The last steps of a starting command, whose supervisor can't answer yet.
