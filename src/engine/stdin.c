@@ -35,6 +35,7 @@ void sbx_stdin_flush(struct sbx_stdin *in) {
     } else if (errno == EAGAIN) {
       return;
     } else if (errno != EINTR) {
+      in->code = errno;
       sbx_stdin_free(in);
     }
   }
@@ -67,7 +68,7 @@ int sbx_stdin_write(struct sbx_stdin *in, const void *data, size_t size) {
   memcpy(in->queue + in->end, data, size);
   in->end += size;
   sbx_stdin_flush(in);
-  errno = EPIPE;
+  errno = in->code;
   return in->fd < 0 ? -1 : 0;
 }
 

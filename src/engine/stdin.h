@@ -10,12 +10,14 @@ struct sbx_stdin {
   char *queue;
   size_t start, end, room;
   bool closing; /* close once the queue is empty */
+  int code;     /* what a write failed with; 0: none did */
 };
 
-/* Queues and writes what goes at once. 0, or -1 and errno (EPIPE: nobody reads any more). */
+/* Queues and writes what goes at once. 0, or -1 and errno (EPIPE: nobody reads any more, or it is
+ * closed). */
 int sbx_stdin_write(struct sbx_stdin *in, const void *data, size_t size);
 void sbx_stdin_close(struct sbx_stdin *in);       /* when all is written */
-void sbx_stdin_flush(struct sbx_stdin *in);       /* as much as goes now; on EPIPE it closes */
+void sbx_stdin_flush(struct sbx_stdin *in);       /* as much as goes now; on an error it closes */
 bool sbx_stdin_waits(const struct sbx_stdin *in); /* for the pipe to take more */
 void sbx_stdin_free(struct sbx_stdin *in);
 

@@ -37,9 +37,14 @@ static int set_attributes(scmp_filter_ctx ctx) {
   return rc;
 }
 
+/* Filters are made here and installed elsewhere: libseccomp need not ask the kernel what it has, nor
+ * remember for ever that a question failed. 5: user notification, since Linux 5.0. */
+#define API_LEVEL 5
+
 struct sbx_filter *sbx_filter_new(void) {
   struct sbx_filter *filter = calloc(1, sizeof *filter);
   if (!filter) return NULL;
+  seccomp_api_set(API_LEVEL);
   expect_memory();
   filter->ctx = seccomp_init(SCMP_ACT_ALLOW);
   if (filter->ctx && set_attributes(filter->ctx) == 0 && !lacked_memory()) return filter;

@@ -43,7 +43,7 @@ local function judge(tally, recording, again, cell, report)
     tally.missed = tally.missed + 1
     return
   end
-  local wrong, leaked = verdict.of(report, cell.call, recording)
+  local wrong, leaked = verdict.of(report, cell.call, recording, cell.errno)
   if wrong and not cell.tried then
     cell.tried = true
     again[#again + 1] = cell
@@ -81,7 +81,7 @@ function M.repeat_cell(bench, scene, words)
   local cell = { call = { role = role, name = name, nth = tonumber(nth) }, errno = errno }
   cells.run(bench, scene, { cell }, function(_, report)
     if not report.forced then error(words .. ": that call was not made this time", 0) end
-    local wrong, leaked = verdict.of(report, report.forced, recording)
+    local wrong, leaked = verdict.of(report, report.forced, recording, words:match("%S+$"))
     print(("%s: %s\n%s\nsaid %s\nleaks %s\nverdict %s"):format(words,
       verdict.word(report, recording), report.outcome and report.outcome.text or "",
       table.concat(report.said, "\n"), table.concat(leaked, "\n"), wrong or "as it should be"))

@@ -19,29 +19,35 @@ end
 
 -- The plan lists sets of layers that hold the same: without the user namespace that root doesn't
 -- need, or with a way to end the tree that needs no PID namespace. Each refusal stands in all.
-local function is_next_set(words)
+-- The command itself hears of it: nobody could make its connect, or nobody read its input.
+local function is_told(word, call, errno)
+  return word == "unix=EAGAIN" and call.name == "clone" and call.role:find("^supervisor") ~= nil
+    or word == "input=0" and call.name == "write" and errno == "EPIPE"
+end
+
+local function is_next_set(words, call, errno)
   for _, word in ipairs(words) do
     local of_tree = word:match("^%l+:%l+$") or word:match("^CapBnd:") or word:match("^kill_tree=")
       or word:match("^child_of_init=")
-    if not of_tree then return false end
+    if not of_tree and not is_told(word, call, errno) then return false end
   end
   return true
 end
 
-local function is_as_good(outcome, wanted)
+local function is_as_good(outcome, wanted, call, errno)
   return outcome.ran and outcome.kind == "ok" and outcome.code == "0"
-    and outcome.step == wanted.step and is_next_set(difference(outcome.text, wanted.text))
+    and outcome.step == wanted.step and is_next_set(difference(outcome.text, wanted.text), call, errno)
 end
 
 -- Kinds for what the plan is made from: a script, a policy or a directory that can't be read.
 local OF_PLAN = { policy = true, invalid_input = true }
 
--- The supervisor may be lost, or its word, in the moment after execve, and what is protected may be
--- lost during the run (interface.md, "sandbox").
+-- The supervisor may be lost, or its word, in the moment after execve, what is protected during the
+-- run (interface.md, "sandbox"); and input that can't be given ends a command that has started.
 local function refusal_of(outcome, call)
   if outcome.kind == "sandbox" or outcome.kind == "spawn" then
     if outcome.step == "" then return "no step" end
-    local in_run = outcome.step == "supervisor"
+    local in_run = outcome.step == "supervisor" or outcome.step == "stdin"
       or outcome.step == "protect" and call.phase == "run"
     if outcome.ran and not in_run then return "the command ran" end
     return nil
@@ -51,11 +57,11 @@ local function refusal_of(outcome, call)
   return "kind " .. outcome.kind
 end
 
-local function of_outcome(outcome, call, recording)
+local function of_outcome(outcome, call, recording, errno)
   if not outcome then return "the host did not say what came of it" end
   if outcome.kind == "thrown" then return "thrown: " .. outcome.text end
   if outcome.kind ~= "ok" then return refusal_of(outcome, call) end
-  if is_as_good(outcome, recording.outcome) then return nil end
+  if is_as_good(outcome, recording.outcome, call, errno) then return nil end
   return ("another sandbox, %s: %s"):format(outcome.step,
     table.concat(difference(outcome.text, recording.outcome.text), " "))
 end
@@ -115,12 +121,13 @@ local function others(report)
 end
 
 --- What is wrong with it, or nil; and the leaks.
+---@param errno string|nil  that was forced
 ---@return string|nil, string[]
-function M.of(report, call, recording)
+function M.of(report, call, recording, errno)
   if not report.forced then return nil, {} end
   local leaked = leaks(report, recording)
-  local wrong = others(report) or of_outcome(report.outcome, call, recording)
-  if not wrong and not (report.next and is_as_good(report.next, recording.next)) then
+  local wrong = others(report) or of_outcome(report.outcome, call, recording, errno)
+  if not wrong and not (report.next and is_as_good(report.next, recording.next, call, errno)) then
     wrong = "the next command: " .. (report.next and report.next.kind .. " " .. report.next.text
                                      or "none")
   end
