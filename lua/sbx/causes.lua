@@ -23,12 +23,17 @@ local function sorted(list)
   return last
 end
 
-local function did(entry, pid)
-  if entry.pid == pid then return true end
-  for _, other in ipairs(entry.pids or {}) do
-    if other == pid then return true end
+-- The engine keeps the first that did it and the latest seven.
+local MOST_PIDS = 8
+
+-- It did it, or it may have: one of more than are listed, which calls itself as the first did.
+local function did(entry, process)
+  if entry.pid == process.pid then return true end
+  local pids = entry.pids or {}
+  for _, other in ipairs(pids) do
+    if other == process.pid then return true end
   end
-  return false
+  return #pids >= MOST_PIDS and (entry.count or 0) > #pids and entry.program == process.program
 end
 
 -- The command's own end: the last failure with its status whose parent is none of its processes.
@@ -55,7 +60,7 @@ end
 local function refusals_of(evidence, process)
   local list = {}
   for _, entry in ipairs(evidence) do
-    if did(entry, process.pid) and (entry.seq or 0) <= process.seq then list[#list + 1] = entry end
+    if did(entry, process) and (entry.seq or 0) <= process.seq then list[#list + 1] = entry end
   end
   return list
 end

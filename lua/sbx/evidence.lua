@@ -22,7 +22,7 @@ local M = {}
 ---@field syscall string
 ---@field pid integer       this, `ppid` and `pids` as the command's own namespace numbers them
 ---@field ppid integer
----@field pids integer[]    the first eight that did it
+---@field pids integer[]    the first that did it and the latest seven
 ---@field program string    as the first of them calls itself: it may call itself anything
 ---@field count integer
 ---@field seq integer       place of the first in the order of all refusals and failures
