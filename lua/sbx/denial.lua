@@ -89,9 +89,10 @@ M.own_reasons = {
   "segmentation fault", "core dumped", "conflict", "panicked", "unable to locate", "no matching",
 }
 
---- The same as patterns.
+--- The same as patterns. The command writes what they are held against: a repetition that may begin
+--- anywhere (`%d+ x`) makes the host wait for the square of a line's length.
 M.own_patterns = { "^[%w_%.]+error: ", "^[%w_%.]+exception: ", "tests? .-failed", "failed tests?",
-  "%d+ failures?", "%d+ errors? generated" }
+  "%d failures?", "%d errors? generated" }
 
 --- Words of a line that tells of something which the program goes on without.
 M.warnings = {
@@ -217,16 +218,28 @@ local function guess(sandbox_type, output)
   return "likely", reason
 end
 
-local function of_watched(output, evidence)
-  if not evidence or #evidence == 0 then return "none", "no access was seen to be refused" end
+-- Some calls could not be looked at: nobody can say that nothing was refused.
+local function of_half_seen(sandbox_type, output, unread)
+  local verdict, reason = guess(sandbox_type, output)
+  return verdict, string.format("no access was seen to be refused, but %d %s not be looked at; %s",
+                                unread, unread == 1 and "call could" or "calls could", reason)
+end
+
+local function of_watched(sandbox_type, output, evidence)
+  if not evidence or #evidence == 0 then
+    local unread = evidence and evidence.unread or 0
+    if unread > 0 then return of_half_seen(sandbox_type, output, unread) end
+    return "none", "no access was seen to be refused"
+  end
   local entry, reason = causes.find(M, output, evidence)
   return entry and "confirmed" or "none", reason, entry
 end
 
---- The verdict on a failed command. A watched run is judged by what was seen, any other by the
---- heuristic alone.
+--- The verdict on a failed command. A watched run is judged by what was seen, any other, and one of
+--- which only calls were seen that nobody could look at, by the heuristic alone.
 ---@param evidence table[]|nil  refused accesses; of a watched run also `failures` (processes that
----  exited with another status than 0) and `command` (argv), where they are known
+---  exited with another status than 0), `unread` (how many calls could not be looked at) and
+---  `command` (argv), where they are known
 ---@param watched boolean|nil
 ---@return "none"|"likely"|"confirmed", string reason, table|nil entry  the refusal that was why
 function M.judge(sandbox_type, output, evidence, watched)
@@ -234,7 +247,7 @@ function M.judge(sandbox_type, output, evidence, watched)
   if output.exit_code == 0 then return "none", "it ended with 0" end
   local ended = ended_otherwise(output)
   if ended then return "none", ended end
-  if watched then return of_watched(output, evidence) end
+  if watched then return of_watched(sandbox_type, output, evidence) end
   return guess(sandbox_type, output)
 end
 

@@ -201,11 +201,12 @@ function M.denial(raw, spec)
   return denial
 end
 
---- The evidence as denial scripts get it: with `failures`, `dropped`, `command`.
+--- The evidence as denial scripts get it: with `failures`, `dropped`, `unread`, `command`.
 function M.for_judge(denial)
   local list = {}
   for i, entry in ipairs(denial.evidence) do list[i] = entry end
   list.failures, list.dropped, list.command = denial.failures, denial.dropped, denial.command
+  list.unread = denial.unread
   return list
 end
 

@@ -13,6 +13,7 @@ local function inner_of(script)
 end
 
 -- The line of a shell's -c; it says what follows a refused step.
+-- (The line is the caller's, and may be an agent's: its length must not become the host's time.)
 local function script_of(command)
   if type(command) ~= "table" then return nil end
   local name = tostring(command[1] or ""):match("([^/]+)$")
@@ -26,7 +27,8 @@ end
 
 -- The last statement, where nothing decides whether it is reached.
 local function last_statement(script)
-  local text = script:gsub("%s+$", ""):gsub(";$", "")
+  local text = script:match("^.*%S") or ""
+  text = text:gsub(";$", "")
   local before, last = text:match("^(.*)[;\n]%s*(.-)$")
   if not last or last:find("[|&{}()]") then return nil end
   -- it may have ended before

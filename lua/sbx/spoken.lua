@@ -11,12 +11,18 @@ local STRERROR = {
   ENOENT = "no such file or directory",
 }
 
--- A reason is given at the end; the command decides how much it writes, and the host waits.
-local MOST_BYTES, MOST_LINES = 16384, 100
+-- A reason is given at the end, and at an end of its line; the command decides how much it writes,
+-- and the host waits.
+local MOST_BYTES, MOST_LINES, HALF_A_LINE = 16384, 100, 500
+
+local function cut(line)
+  if #line <= 2 * HALF_A_LINE then return line end
+  return line:sub(1, HALF_A_LINE) .. " ... " .. line:sub(-HALF_A_LINE)
+end
 
 local function lines_of(text)
   local lines, last = {}, (text or ""):sub(-MOST_BYTES)
-  for line in last:gmatch("[^\r\n]+") do lines[#lines + 1] = line:lower() end
+  for line in last:gmatch("[^\r\n]+") do lines[#lines + 1] = cut(line):lower() end
   local over = #lines - MOST_LINES
   for i = 1, over > 0 and MOST_LINES or 0 do lines[i] = lines[over + i] end
   for i = #lines, MOST_LINES + 1, -1 do lines[i] = nil end
