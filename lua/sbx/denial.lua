@@ -107,6 +107,14 @@ M.network_phrases = {
   "name or service not known", "eai_again", "couldn't connect to server", "failed to connect",
 }
 
+--- How programs speak of what a sandbox refused without one of the keywords; counts in a guess.
+M.guesses = {
+  "attempt to write a readonly database", "unable to open database",
+  "unable to create temporary object directory", "invalid cross-device link",
+  "failure writing output to destination", "might be a permissions issue",
+  "no usable temporary directory", "connect eperm", "connect eacces",
+}
+
 --- Lines that only pass on that something below failed.
 M.passing_on = {
   "make: ***", "make[", "returned non-zero exit status", "returned 1 exit status",
@@ -190,18 +198,22 @@ local function stands_in_a_path(output, keyword)
   return looks > 0
 end
 
+local function phrase_in(output, phrases)
+  for _, stream in ipairs(STREAMS) do
+    local lower = (output[stream] or ""):lower()
+    for _, phrase in ipairs(phrases) do
+      if lower:find(phrase, 1, true) then return phrase end
+    end
+  end
+end
+
 -- The network's own words, where the sandbox takes it away.
 local function lacks_network(output)
   local enforced = (output.sandbox or {}).enforced
   if not enforced or not enforced.network then return nil end
   -- some addresses are let through: nobody may be there
   if enforced.network:find("connects to", 1, true) then return nil end
-  for _, stream in ipairs(STREAMS) do
-    local lower = (output[stream] or ""):lower()
-    for _, phrase in ipairs(M.network_phrases) do
-      if lower:find(phrase, 1, true) then return phrase end
-    end
-  end
+  return phrase_in(output, M.network_phrases)
 end
 
 local function guess(sandbox_type, output)
@@ -209,6 +221,8 @@ local function guess(sandbox_type, output)
   if not likely then
     local phrase = lacks_network(output)
     if phrase then return "likely", string.format("%q, and the network is taken away", phrase) end
+    phrase = phrase_in(output, M.guesses)
+    if phrase then return "likely", string.format("%q in its output", phrase) end
     return "none", reason
   end
   local keyword = reason:match("^\"(%l+)\" in ")
