@@ -46,16 +46,7 @@ local function root_of(failures, exit_code)
   return found
 end
 
--- The child whose failure came last before the parent's own.
-local function last_child(failures, parent)
-  local found
-  for _, failure in ipairs(failures) do
-    if failure.ppid == parent.pid and failure.pid ~= parent.pid and failure.seq < parent.seq then
-      found = failure
-    end
-  end
-  return found
-end
+local function is_shell(process) return shellline.SHELLS[process.program or ""] or false end
 
 local function refusals_of(evidence, process)
   local list = {}
@@ -65,9 +56,40 @@ local function refusals_of(evidence, process)
   return list
 end
 
----------------------------------------------------------------------------------------------------
+-- A shell becomes its last step (`touch a; grep b` ends as grep): what came before is not the
+-- step's, but the shell's, which went on.
+local function came_before(work, process, child)
+  if process ~= work.root or is_shell(process) then return false end
+  if (work.words.answers or {})[process.program] then return shellline.is_line(work) end
+  return child.program ~= process.program
+    and shellline.is_earlier_step(work, child.program, refusals_of(work.evidence, child))
+end
 
-local function is_shell(process) return shellline.SHELLS[process.program or ""] or false end
+-- Without those of the shell that became it.
+local function own_refusals(work, process)
+  local list = {}
+  for _, entry in ipairs(refusals_of(work.evidence, process)) do
+    local of_shell = process == work.root and not is_shell(process) and is_shell(entry)
+    if not of_shell or not shellline.is_earlier_step(work, entry.program, { entry }) then
+      list[#list + 1] = entry
+    end
+  end
+  return list
+end
+
+-- The child whose failure came last before the parent's own.
+local function last_child(work, parent)
+  local found
+  for _, failure in ipairs(work.failures) do
+    if failure.ppid == parent.pid and failure.pid ~= parent.pid and failure.seq < parent.seq
+      and not came_before(work, parent, failure) then
+      found = failure
+    end
+  end
+  return found
+end
+
+---------------------------------------------------------------------------------------------------
 
 -- Whether a parent's failure is its child's: other programs have statuses of their own.
 local function passes_on(work, child, parent)
@@ -95,12 +117,12 @@ local function from_child(work, process, child, own, depth)
     if before then return before, why end
   end
   local is_why = entry and (passes_on(work, child, process)
-                            or weighing.told(work.words, work.lines, { entry }))
+                            or weighing.told(work, { entry }))
   if is_why then return entry, reason end
   if entry then return nil, "a later step failed" end
   if reason then return nil, reason end
   if #own > 0 then
-    entry, reason = weighing.by_text(work.words, work.lines, own)
+    entry, reason = weighing.by_text(work, own)
     return entry, reason or "a process that was refused nothing failed"
   end
   return nil, nil
@@ -116,19 +138,19 @@ local function ended(work, process)
   for _, entry in ipairs(work.evidence) do
     if entry.ppid == process.pid and NETWORK[entry.operation] then list[#list + 1] = entry end
   end
-  if #list > 0 then return weighing.weigh(work.words, work.lines, list) end
+  if #list > 0 then return weighing.weigh(work, list) end
   return nil, nil
 end
 
 -- Down the chain of failures to the process that failed first, then its refusals.
 function follow(work, process, depth)
-  local own = refusals_of(work.evidence, process)
-  local child = depth < 64 and last_child(work.failures, process)
+  local own = own_refusals(work, process)
+  local child = depth < 64 and last_child(work, process)
   local last = own[#own]
   if child and not (last and (last.seq or 0) > child.seq) then
     return from_child(work, process, child, own, depth)
   end
-  if #own > 0 then return weighing.weigh(work.words, work.lines, own) end
+  if #own > 0 then return weighing.weigh(work, own) end
   if process.code == TIMED_OUT then return ended(work, process) end
   return nil, nil
 end
@@ -143,31 +165,69 @@ local function outside_chain(work)
   return list
 end
 
+-- What is optional to most and not to this command.
+local function needed_of(work)
+  local needed, writes = {}, nil
+  for _, entry in ipairs(work.evidence) do
+    if (entry.path or ""):find("/index%.lock$") then
+      if writes == nil then writes = shellline.writes_index(work) end
+      needed[entry] = writes
+    end
+  end
+  return needed
+end
+
+local function work_of(words, output, evidence)
+  local work = {
+    words = words, evidence = sorted(evidence), failures = sorted(evidence.failures),
+    command = evidence.command, exit_code = output.exit_code,
+  }
+  work.needed = needed_of(work)
+  work.lines = spoken.lines(words, output, work.evidence)
+  work.root = root_of(work.failures, output.exit_code)
+  return work
+end
+
+-- How a shell says that a file is not executable: that is nobody's power.
+local NOT_EXECUTABLE = 126
+
+--- The line by which the process that failed first says that it lacks a power: its own last word,
+--- in its own name. What a shell says may be anybody's, `echo` is one of its words.
+---@return string|nil
+function M.powerless(words, output, evidence)
+  local work = work_of(words, output, evidence)
+  local process, child = nil, work.root
+  while child do
+    process, child = child, last_child(work, child)
+  end
+  if not process or is_shell(process) or process.code == NOT_EXECUTABLE
+    or #refusals_of(work.evidence, process) > 0 then
+    return nil
+  end
+  return spoken.lacks_power(words, work.lines, process.program or "?")
+end
+
 --- The refusal that explains the failure, and the words for it; nil and why none does.
----@param words table  {phrases, optional, own_reasons, passing_on}
+---@param words table  the denial script: {phrases, optional, own_reasons, passing_on, …}
 ---@param output table
 ---@param evidence table[]  refusals; `failures`: of processes; `command`: argv
 ---@return table|nil entry, string reason
 function M.find(words, output, evidence)
-  local work = {
-    words = words, evidence = sorted(evidence), failures = sorted(evidence.failures),
-    command = evidence.command,
-  }
-  work.lines = spoken.lines(words, output, work.evidence)
-  local gone = weighing.missed(work.lines, work.evidence)
+  local work = work_of(words, output, evidence)
+  local gone = weighing.missed(work, work.evidence)
   if gone then return gone, weighing.reason_of(gone, "and its output misses it") end
   local decides, tested = shellline.last_step(work, output.exit_code)
   if tested then return tested, weighing.reason_of(tested, "and its last step asks for it") end
   if decides then return nil, "its last step fails whatever was refused" end
-  local root = root_of(work.failures, output.exit_code)
-  if not root then return weighing.weigh(words, work.lines, work.evidence) end
-  work.root = root
-  local entry, reason = follow(work, root, 1)
+  if not work.root then return weighing.weigh(work, work.evidence) end
+  local entry, reason = follow(work, work.root, 1)
   if entry then return entry, reason end
   -- the engine keeps the last failures: those before may have been the reason
   local weighed = #work.failures >= MOST and weighing.weigh or weighing.by_text
-  local other, why = weighed(words, work.lines, outside_chain(work))
+  local other, why = weighed(work, outside_chain(work))
   if other then return other, why end
+  local asked = not reason and not why and shellline.asked_for(work)
+  if asked then return asked, weighing.reason_of(asked, "and its last step asks for it") end
   return nil, reason or why or "the processes that failed were refused nothing"
 end
 

@@ -3,6 +3,7 @@
 -- + 1] = "x"; return base`).
 
 local causes = require "sbx.causes"
+local core = require "sbx.core"
 
 local M = {}
 
@@ -32,7 +33,8 @@ M.phrases = {
              "not writable",
              "cannot mkdir", "mkdir failed", "failed to write", "cannot open output file",
              "can't open", "could not open", "could not lock", "unable to open", "cannot open",
-             "failed to open", "readonly", "read-only", "cannot make", "failed to make" },
+             "failed to open", "readonly", "read-only", "cannot make", "failed to make",
+             "no usable" },
   delete = { "cannot remove", "could not remove", "unable to remove", "failed to remove",
              "cannot delete", "could not delete", "unable to unlink", "unlink", "rmtree" },
   rename = { "cannot move", "cannot rename", "could not rename", "unable to rename",
@@ -65,6 +67,16 @@ M.phrases = {
   mount = { "mount" },
 }
 
+-- How tools that fetch something say that they reached nobody.
+for _, phrase in ipairs({
+  "no matching distribution", "from versions: none", "failed, reason:", "dial tcp", "enotfound",
+  "failed to fetch", "failed to download",
+}) do
+  for _, operation in ipairs({ "connect", "socket", "send" }) do
+    table.insert(M.phrases[operation], phrase)
+  end
+end
+
 --- Patterns of paths whose refusal a program gets over: it must be named to count.
 M.optional = {
   "/__pycache__$", "/__pycache__/", "%.pyc$", "%.pyc%.%d+$", "/%.cache$", "/%.cache/",
@@ -93,6 +105,28 @@ M.own_reasons = {
 --- anywhere (`%d+ x`) makes the host wait for the square of a line's length.
 M.own_patterns = { "^[%w_%.]+error: ", "^[%w_%.]+exception: ", "tests? .-failed", "failed tests?",
   "%d failures?", "%d errors? generated" }
+
+--- Where a traceback stands in the source: no reason, whatever the source says there.
+M.frames = {
+  "^%s*stack traceback:", "^%s*%[c%]: ", "^%s[^:]*:%d+: in ", -- Lua's
+  "^%s+file \"", "^%s+at ", "^npm err[or!]+%s+at ",
+}
+
+--- What fails because something failed before: the process that was never started.
+M.cleaning_up = { "no such process" }
+
+--- What git does to its index; to its other commands the lock is only a refresh.
+M.index_writers = {
+  add = true, am = true, apply = true, checkout = true, ["cherry-pick"] = true, commit = true,
+  merge = true, mv = true, pull = true, rebase = true, reset = true, restore = true,
+  revert = true, rm = true, stash = true, switch = true,
+}
+
+--- Programs that start no other and say "no" by their status.
+M.answers = {
+  grep = true, egrep = true, fgrep = true, rg = true, diff = true, cmp = true, test = true,
+  ["["] = true, expr = true,
+}
 
 --- Words of a line that tells of something which the program goes on without.
 M.warnings = {
@@ -239,14 +273,25 @@ local function of_half_seen(sandbox_type, output, unread)
                                 unread, unread == 1 and "call could" or "calls could", reason)
 end
 
+--- Whether the command was kept from what its caller may do as root. No call is seen to be refused
+--- that fails by the file's owner and mode alone.
+function M.is_root() return core.uid() == 0 end
+
+local function of_lost_power(output, evidence, otherwise)
+  local line = evidence and M.is_root() and causes.powerless(M, output, evidence)
+  if not line then return "none", otherwise end
+  return "likely", string.format("%q, and root's power is dropped", line)
+end
+
 local function of_watched(sandbox_type, output, evidence)
   if not evidence or #evidence == 0 then
     local unread = evidence and evidence.unread or 0
     if unread > 0 then return of_half_seen(sandbox_type, output, unread) end
-    return "none", "no access was seen to be refused"
+    return of_lost_power(output, evidence, "no access was seen to be refused")
   end
   local entry, reason = causes.find(M, output, evidence)
-  return entry and "confirmed" or "none", reason, entry
+  if entry then return "confirmed", reason, entry end
+  return of_lost_power(output, evidence, reason)
 end
 
 --- The verdict on a failed command. A watched run is judged by what was seen, any other, and one of

@@ -25,6 +25,68 @@ local function script_of(command)
   end
 end
 
+-- Without the text of here-documents: programs of other languages, data.
+local function without_documents(script)
+  local kept, from = {}, 1
+  while true do
+    local _, last, word = script:find("<<%-?%s?['\"]?([%w_]+)", from)
+    local start = last and script:find("\n", last, true)
+    local _, stop = script:find("\n" .. (word or ""), start or #script + 1, true)
+    if not start or not stop then break end
+    kept[#kept + 1] = script:sub(from, start - 1)
+    from = stop + 1
+  end
+  return table.concat(kept) .. script:sub(from)
+end
+
+-- From the opening one on; nothing is escaped in single quotes.
+local CLOSING = { ["'"] = "'[^']*'", ['"'] = '[^\\]"' }
+
+-- The next character that stands between steps, in no quotes.
+local function next_cut(script, from)
+  while true do
+    local at = script:find("[;&|\n'\"\\]", from)
+    local char = at and script:sub(at, at)
+    if char == "\\" then from = at + 2
+    elseif char == "'" or char == '"' then
+      local _, closing = script:find(CLOSING[char], at)
+      if not closing then return nil end
+      from = closing + 1
+    else return at
+    end
+  end
+end
+
+-- `cut`: the character before it.
+local function steps_of(line)
+  local list, from, cut, script = {}, 1, "", without_documents(line)
+  while true do
+    local at = next_cut(script, from)
+    list[#list + 1] = { text = script:sub(from, (at or 0) - 1), cut = cut }
+    if not at then return list end
+    from, cut = at + 1, script:sub(at, at)
+  end
+end
+
+local function last_step_of(steps)
+  for i = #steps, 1, -1 do
+    if steps[i].text:find("%S") then return i end
+  end
+end
+
+local function is_word_in(text, word)
+  local from = 1
+  while true do
+    local first, last = text:find(word, from, true)
+    if not first then return false end
+    local around = text:sub(first - 1, first - 1) .. text:sub(last + 1, last + 1)
+    if not around:find("[%w_%-%.]") then return true end
+    from = last + 1
+  end
+end
+
+local function basename(path) return (path or ""):match("([^/]+)/*$") end
+
 -- The last statement, where nothing decides whether it is reached.
 local function last_statement(script)
   local text = script:match("^.*%S") or ""
@@ -70,15 +132,104 @@ end
 -- What passes all on whether it can write it or not.
 local COPIES = { tee = true }
 
-local function plain(word) return (word:gsub("%p", "%%%0")) end
-
 --- `curl … | grep x`: who reads what another writes fails where that did.
 function M.reads_from(work, child, writer)
   local script = script_of(work.command)
   if not script or not child.program or not writer.program then return false end
   if COPIES[writer.program] then return false end
-  local pattern = plain(writer.program) .. "[^;&\n|]*|[^;&\n|]*%f[%w]" .. plain(child.program)
-  return script:find(pattern) ~= nil
+  local steps = steps_of(script)
+  for i = 2, #steps do
+    if steps[i].cut == "|" and steps[i - 1].text:find(writer.program, 1, true)
+      and is_word_in(steps[i].text, child.program) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Whether the command is a line for a shell.
+function M.is_line(work) return script_of(work.command) ~= nil end
+
+--- Whether a program is a step of the line before the last one; a shell is where it could not begin
+--- a step, whose redirection was refused.
+---@param refused table[]  its refusals
+function M.is_earlier_step(work, program, refused)
+  local script = script_of(work.command)
+  if not script or not program then return false end
+  local steps = steps_of(script)
+  for i = 1, (last_step_of(steps) or 1) - 1 do
+    local text = steps[i].text
+    local bare = text:gsub("'[^']*'", ""):gsub('"[^"]*"', "")
+    if not M.SHELLS[program] and is_word_in(bare, program) then return true end
+    for _, entry in ipairs(M.SHELLS[program] and bare:find(">", 1, true) and refused or {}) do
+      local name = basename(entry.path)
+      if name and is_word_in(text, name) then return true end
+    end
+  end
+  return false
+end
+
+--- Whether the line has a name only in other directories: `touch /a/x; cat x` misses another x.
+function M.is_elsewhere(work, name)
+  local script = script_of(work.command)
+  if not script or is_word_in(script, "cd") then return false end
+  return script:lower():find("/" .. name, 1, true) ~= nil
+end
+
+local MAKES = { create = true, rename = true, link = true }
+
+-- The name of a file as the line has it: what an earlier step was to write, or with its directory.
+local function names_made(steps, last, entry)
+  local path = entry.path
+  for word in steps[last].text:gmatch("[^%s'\"<>()]+") do
+    local directory, name = word:match("([^/]+)/+([^/]+)$")
+    if directory and path:sub(-#directory - #name - 2) == "/" .. directory .. "/" .. name then
+      return true
+    end
+    for i = 1, basename(path) == word and last - 1 or 0 do
+      for target in steps[i].text:gmatch(">%s?([^%s>&]+)") do
+        if target == word then return true end
+      end
+    end
+  end
+  return false
+end
+
+--- What the last step asks for and an earlier one was not let make.
+function M.asked_for(work)
+  local script = script_of(work.command)
+  local steps = script and steps_of(script) or {}
+  local last = last_step_of(steps)
+  for k = #work.evidence, 1, -1 do
+    local entry = work.evidence[k]
+    if last and entry.path and MAKES[entry.operation] and names_made(steps, last, entry) then
+      return entry
+    end
+  end
+end
+
+-- The first word after `git` that is none of its options.
+local function command_of_git(text)
+  local rest = text:match("%f[%w]git%s+(.*)")
+  while rest do
+    local option, after = rest:match("^(%-%S+)%s+(.*)")
+    if not option then return rest:match("^[%w%-]+") end
+    rest = (option == "-C" or option == "-c") and after:match("^%S+%s+(.*)") or after
+  end
+end
+
+--- Whether all that git is asked for writes its index.
+function M.writes_index(work)
+  local command = work.command
+  local script = script_of(command)
+  if not script and type(command) == "table" then script = table.concat(command, " ") end
+  local writes = false
+  for _, step in ipairs(steps_of(script or "")) do
+    local asked = command_of_git(step.text)
+    if asked and not (work.words.index_writers or {})[asked] then return false end
+    writes = writes or asked ~= nil
+  end
+  return writes
 end
 
 -- `[ $? -eq 0 ]`, `test $i = 1`
