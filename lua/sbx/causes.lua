@@ -56,12 +56,18 @@ local function refusals_of(evidence, process)
   return list
 end
 
+-- Whether it began as the shell of the command's line.
+local function began_as_shell(work, process)
+  if is_shell(process) then return false end
+  return process == work.root
+    or shellline.is_nested(work) and work.root ~= nil and process.ppid == work.root.pid
+end
+
 -- A shell becomes its last step (`touch a; grep b` ends as grep): what came before is not the
 -- step's, but the shell's, which went on.
 local function came_before(work, process, child)
-  if process ~= work.root or is_shell(process) then return false end
-  if (work.words.answers or {})[process.program] then return shellline.is_line(work) end
-  return child.program ~= process.program
+  if (work.words.answers or {})[process.program] then return true end
+  return began_as_shell(work, process) and child.program ~= process.program
     and shellline.is_earlier_step(work, child.program, refusals_of(work.evidence, child))
 end
 
@@ -69,7 +75,7 @@ end
 local function own_refusals(work, process)
   local list = {}
   for _, entry in ipairs(refusals_of(work.evidence, process)) do
-    local of_shell = process == work.root and not is_shell(process) and is_shell(entry)
+    local of_shell = is_shell(entry) and began_as_shell(work, process)
     if not of_shell or not shellline.is_earlier_step(work, entry.program, { entry }) then
       list[#list + 1] = entry
     end

@@ -14,15 +14,20 @@ end
 
 -- The line of a shell's -c; it says what follows a refused step.
 -- (The line is the caller's, and may be an agent's: its length must not become the host's time.)
-local function script_of(command)
+local function outer_of(command)
   if type(command) ~= "table" then return nil end
   local name = tostring(command[1] or ""):match("([^/]+)$")
   if not M.SHELLS[name or ""] then return nil end
   for i = 2, #command - 1 do
     if command[i]:find("^%-%a*c%a*$") then
-      return not command[i]:find("e", 1, true) and inner_of(command[i + 1]) or nil
+      return not command[i]:find("e", 1, true) and command[i + 1] or nil
     end
   end
+end
+
+local function script_of(command)
+  local outer = outer_of(command)
+  return outer and inner_of(outer)
 end
 
 -- Without the text of here-documents: programs of other languages, data.
@@ -147,8 +152,11 @@ function M.reads_from(work, child, writer)
   return false
 end
 
---- Whether the command is a line for a shell.
-function M.is_line(work) return script_of(work.command) ~= nil end
+--- Whether the line is another's: `sh -c "bash -c '…'"`.
+function M.is_nested(work)
+  local outer = outer_of(work.command)
+  return outer ~= nil and inner_of(outer) ~= outer
+end
 
 --- Whether a program is a step of the line before the last one; a shell is where it could not begin
 --- a step, whose redirection was refused.
@@ -178,19 +186,35 @@ end
 
 local MAKES = { create = true, rename = true, link = true }
 
--- The name of a file as the line has it: what an earlier step was to write, or with its directory.
-local function names_made(steps, last, entry)
-  local path = entry.path
-  for word in steps[last].text:gmatch("[^%s'\"<>()]+") do
-    local directory, name = word:match("([^/]+)/+([^/]+)$")
-    if directory and path:sub(-#directory - #name - 2) == "/" .. directory .. "/" .. name then
+local function is_target(text, name)
+  for target in text:gmatch(">%s?([^%s>&]+)") do
+    if target == name then return true end
+  end
+  return false
+end
+
+-- A word for the path: with its directory, by name or by the variable of an earlier step's; or what
+-- an earlier step was to write to.
+local function stands_for(word, path, earlier)
+  local directory, name = word:match("([^/]+)/+([^/]+)$")
+  if (name or word) ~= basename(path) then return false end
+  if directory and path:sub(-#directory - #name - 2) == "/" .. directory .. "/" .. name then
+    return true
+  end
+  for _, text in ipairs(earlier) do
+    if directory and directory:find("^%$") and text:find(directory .. "/", 1, true) then
       return true
     end
-    for i = 1, basename(path) == word and last - 1 or 0 do
-      for target in steps[i].text:gmatch(">%s?([^%s>&]+)") do
-        if target == word then return true end
-      end
-    end
+    if not directory and is_target(text, word) then return true end
+  end
+  return false
+end
+
+local function names_made(steps, last, entry)
+  local earlier = {}
+  for i = 1, last - 1 do earlier[i] = steps[i].text end
+  for word in steps[last].text:gmatch("[^%s'\"<>()]+") do
+    if stands_for(word, entry.path, earlier) then return true end
   end
   return false
 end

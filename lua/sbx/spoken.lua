@@ -86,7 +86,7 @@ end
 
 --- Likewise of a file, where it is named from a directory that isn't known.
 M.NO_FILE = { "no such file", "does not exist", "doesn't exist", "enoent", "cannot stat",
-              "can't open", "cannot open" }
+              "can't open", "cannot open", "not a directory" }
 
 -- Where a name of one word stands as a name: 'dist', "dist", `cat: dist: `.
 local MARKED = {
