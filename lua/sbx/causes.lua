@@ -116,6 +116,13 @@ local function from_pipe(work, process, child, depth)
   end
 end
 
+-- A shell went on after its own refusal, to a step by whose status it ended. (Many a step ends with
+-- 1; those that only answer mean it.)
+local function ended_by(work, shell, child)
+  return is_shell(shell) and child.code == shell.code
+    and (child.code ~= 1 or (work.words.answers or {})[child.program] == true)
+end
+
 local function from_child(work, process, child, own, depth)
   local entry, reason = follow(work, child, depth + 1)
   if not entry then
@@ -127,7 +134,7 @@ local function from_child(work, process, child, own, depth)
   if is_why then return entry, reason end
   if entry then return nil, "a later step failed" end
   if reason then return nil, reason end
-  if #own > 0 then
+  if #own > 0 and not ended_by(work, process, child) then
     entry, reason = weighing.by_text(work, own)
     return entry, reason or "a process that was refused nothing failed"
   end
@@ -202,6 +209,7 @@ local NOT_EXECUTABLE = 126
 ---@return string|nil
 function M.powerless(words, output, evidence)
   local work = work_of(words, output, evidence)
+  if shellline.last_step(work, output.exit_code) then return nil end
   local process, child = nil, work.root
   while child do
     process, child = child, last_child(work, child)

@@ -99,6 +99,9 @@ M.own_reasons = {
   "not a directory",
   "already exists", "file exists", "division by zero", "illegal", "ambiguous", "can't cd",
   "segmentation fault", "core dumped", "conflict", "panicked", "unable to locate", "no matching",
+  "cannot find", "can't find", "could not find", "unable to find", "cannot resolve",
+  "could not resolve", "cannot parse", "could not parse", "failed to parse", "out of range",
+  "is wrong", "bad input",
 }
 
 --- The same as patterns. The command writes what they are held against: a repetition that may begin

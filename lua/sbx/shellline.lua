@@ -52,7 +52,9 @@ local function next_cut(script, from)
   while true do
     local at = script:find("[;&|\n'\"\\]", from)
     local char = at and script:sub(at, at)
-    if char == "\\" then from = at + 2
+    local beside = char == "&" and script:sub(at - 1, at - 1) .. script:sub(at + 1, at + 1) or ""
+    if beside:find("[<>]") then from = at + 1 -- `2>&1`, `&>log`
+    elseif char == "\\" then from = at + 2
     elseif char == "'" or char == '"' then
       local _, closing = script:find(CLOSING[char], at)
       if not closing then return nil end
@@ -105,10 +107,34 @@ end
 
 local DECIDES = { test = true, ["["] = true, ["[["] = true, ["false"] = true }
 
+local function is_target(text, name)
+  for target in text:gmatch(">%s?([^%s>&]+)") do
+    if target == name then return true end
+  end
+  return false
+end
+
 local function mentioned(statement, evidence)
   for k = #evidence, 1, -1 do
     local last = (evidence[k].path or ""):match("([^/]+)$")
     if last and statement:find(last, 1, true) then return evidence[k] end
+  end
+end
+
+-- A refusal of the step that was to write what is tested.
+local function kept_from(script, statement, evidence)
+  local steps = steps_of(script)
+  local function writes(step, program)
+    if not program or not is_word_in(step.text, program) then return false end
+    for word in statement:gmatch("[%w_%-%./]+") do
+      if is_target(step.text, word) then return true end
+    end
+    return false
+  end
+  for k = #evidence, 1, -1 do
+    for i = 1, #steps - 1 do
+      if writes(steps[i], evidence[k].program) then return evidence[k] end
+    end
   end
 end
 
@@ -131,7 +157,7 @@ function M.last_step(work, exit_code)
   local code = last:match("^exit%s+(%d+)$")
   if code then return tonumber(code) == exit_code end
   if exit_code ~= 1 or not DECIDES[last:match("^%S+")] or not is_settled(last) then return false end
-  return true, mentioned(last, work.evidence)
+  return true, mentioned(last, work.evidence) or kept_from(script, last, work.evidence)
 end
 
 -- What passes all on whether it can write it or not.
@@ -181,16 +207,16 @@ end
 function M.is_elsewhere(work, name)
   local script = script_of(work.command)
   if not script or is_word_in(script, "cd") then return false end
-  return script:lower():find("/" .. name, 1, true) ~= nil
+  local text = script:lower():gsub("([%s'\"(=])%./", "%1")
+  return text:find("/" .. name, 1, true) ~= nil
 end
 
 local MAKES = { create = true, rename = true, link = true }
 
-local function is_target(text, name)
-  for target in text:gmatch(">%s?([^%s>&]+)") do
-    if target == name then return true end
-  end
-  return false
+-- A step that speaks of files only by names from where it stands.
+local function is_local(text)
+  local rest = text:gsub("/dev/null", "")
+  return not rest:find("[/$~]")
 end
 
 -- A word for the path: with its directory, by name or by the variable of an earlier step's; or what
@@ -205,7 +231,8 @@ local function stands_for(word, path, earlier)
     if directory and directory:find("^%$") and text:find(directory .. "/", 1, true) then
       return true
     end
-    if not directory and is_target(text, word) then return true end
+    local is_same = is_target(text, word) or is_local(text) and is_word_in(text, word)
+    if is_same and not directory then return true end
   end
   return false
 end

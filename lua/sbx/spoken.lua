@@ -86,7 +86,8 @@ end
 
 --- Likewise of a file, where it is named from a directory that isn't known.
 M.NO_FILE = { "no such file", "does not exist", "doesn't exist", "enoent", "cannot stat",
-              "can't open", "cannot open", "not a directory" }
+              "can't open", "cannot open", "not a directory", "cannot find module",
+              "no module named" }
 
 -- Where a name of one word stands as a name: 'dist', "dist", `cat: dist: `.
 local MARKED = {
@@ -117,6 +118,7 @@ end
 ---@return string|nil
 function M.relative(line, entry)
   local path = (entry.path or ""):lower()
+  if line:find("module named", 1, true) then path = path:gsub("%.py$", "") end
   for word in line:gmatch("[^%s'\"`:,;()%[%]{}<>=]+") do
     local name = word:gsub("^%./", ""):gsub("/+$", "")
     local part = not name:find("^[/~$]") and end_of(path, name)

@@ -61,10 +61,7 @@ function M.missed(work, evidence)
     for k = #evidence, 1, -1 do
       if misses(work, work.lines[i], evidence[k]) then return evidence[k] end
     end
-    if spoken.gives_another(work.words, work.lines[i])
-      and not spoken.has_any(work.lines[i], spoken.GONE) then
-      return nil
-    end
+    if spoken.gives_another(work.words, work.lines[i]) then return nil end
   end
 end
 

@@ -707,13 +707,37 @@ case("ww", NONE,
      { "create", "home/.cache/c.log" })
 case("ww", NONE, "i=0; until mkdir $OUT/l 2>/dev/null; do i=$((i+1)); [ $i -lt 12 ] || exit 1; done",
      { "create", "out/l" })
-case("ww", NONE, "seq 12 | xargs -n1 -P2 sh -c 'cp data.txt $OUT/same'", { "create", "out/same" })
+case("ww", NONE, "seq 12 | xargs -n1 sh -c 'cp data.txt $OUT/same'", { "create", "out/same" })
 -- (of root: what its owner and mode keep from it, with its powers dropped)
 case("ww", NONE, "chown 65534 data.txt", nil)
 case("ww", NONE, "cat ../theirs/note", nil)
 case("ww", NONE, "cp -a ../theirs/note . && ls -l note", nil)
 case("ww", NONE, "mkdir -p ~/.local/x 2>/dev/null; install -o 65534 data.txt mine", nil)
 case("ww", NONE, "env ./data.txt", nil)
+
+-- ---- the like, by the hand that mended it ----
+case("ro", NONE, "tar cf t.tar list.txt 2>/dev/null; tar tf t.tar >/dev/null 2>&1",
+     { "create", "work/t.tar" })
+case("ro", NONE, "ln -s data.txt l 2>/dev/null; readlink l", { "create", "work/l" })
+case("ro", NONE, "bash -c 'echo x=1 > conf.sh; . ./conf.sh'", { "create", "work/conf.sh" })
+case("ro", { "python3" }, "bash -c 'echo x=1 > conf.py; python3 -c \"import conf\"'",
+     { "create", "work/conf.py" })
+case("ro", { "node" }, [=[echo {} > s.json; node -e 'require("./s.json")']=],
+     { "create", "work/s.json" })
+case("ww", { "node" }, [=[echo {} > $OUT/s.json; node -e 'require("./s.json")']=], nil)
+case("ro", NONE, "bash -c 'mkdir build; cd build; ls ../nothing'", nil)
+case("ro", NONE, "bash -c 'echo x > a; [ -f data.txt ] && grep -q zzz data.txt'", nil)
+case("ww", NONE, "bash -c 'echo x > $OUT/a; awk \"BEGIN{exit 5}\"'", nil)
+case("ww", { "lua5.4" },
+     [=[lua5.4 -e 'io.open(os.getenv("OUT") .. "/x", "w"); error("the input is wrong")']=], nil)
+case("ww", { "node" },
+     [=[node -e 'try{require("fs").mkdirSync(process.env.OUT+"/c")}catch(e){}; console.error("Error: could not resolve ./app"); process.exit(1)']=],
+     nil)
+case("ww", { "curl" }, "bash -c 'curl -sf http://127.0.0.1:$TCP/ > x.html; [ -s x.html ]'",
+     { "connect", "TCP" })
+case("ww", NONE, "chown 65534:65534 data.txt || echo cannot; false", nil)
+case("ww", NONE, "bash -c 'for f in a b; do cp data.txt $OUT/$f 2>/dev/null; done; grep -q zzz data.txt'",
+     nil)
 
 -- ---- judged wrong, and left so: what would have failed anyway, or can't be told from what is seen.
 -- They count in a figure of their own (`beyond`) ----
