@@ -13,7 +13,6 @@ local function inner_of(script)
 end
 
 -- The line of a shell's -c; it says what follows a refused step.
--- (The line is the caller's, and may be an agent's: its length must not become the host's time.)
 local function outer_of(command)
   if type(command) ~= "table" then return nil end
   local name = tostring(command[1] or ""):match("([^/]+)$")
@@ -64,15 +63,24 @@ local function next_cut(script, from)
   end
 end
 
+-- The line may be an agent's, and the host waits: of a longer one nothing is said.
+local MOST_BYTES, MOST_STEPS = 8192, 100
+
 -- `cut`: the character before it.
-local function steps_of(line)
+local function cut_up(line)
   local list, from, cut, script = {}, 1, "", without_documents(line)
-  while true do
+  while #script <= MOST_BYTES and #list < MOST_STEPS do
     local at = next_cut(script, from)
     list[#list + 1] = { text = script:sub(from, (at or 0) - 1), cut = cut }
     if not at then return list end
     from, cut = at + 1, script:sub(at, at)
   end
+  return {}
+end
+
+local function steps_of(work)
+  if not work.steps then work.steps = cut_up(script_of(work.command) or "") end
+  return work.steps
 end
 
 local function last_step_of(steps)
@@ -107,11 +115,11 @@ end
 
 local DECIDES = { test = true, ["["] = true, ["[["] = true, ["false"] = true }
 
-local function is_target(text, name)
-  for target in text:gmatch(">%s?([^%s>&]+)") do
-    if target == name then return true end
-  end
-  return false
+-- Where a step writes to, in the line's words.
+local function targets_of(text)
+  local set = {}
+  for target in text:gmatch(">%s?([^%s>&]+)") do set[target] = true end
+  return set
 end
 
 local function mentioned(statement, evidence)
@@ -122,18 +130,15 @@ local function mentioned(statement, evidence)
 end
 
 -- A refusal of the step that was to write what is tested.
-local function kept_from(script, statement, evidence)
-  local steps = steps_of(script)
-  local function writes(step, program)
-    if not program or not is_word_in(step.text, program) then return false end
-    for word in statement:gmatch("[%w_%-%./]+") do
-      if is_target(step.text, word) then return true end
-    end
-    return false
-  end
-  for k = #evidence, 1, -1 do
-    for i = 1, #steps - 1 do
-      if writes(steps[i], evidence[k].program) then return evidence[k] end
+local function kept_from(work, statement)
+  local steps, words = steps_of(work), {}
+  for word in statement:gmatch("[%w_%-%./]+") do words[word] = true end
+  for i = #steps - 1, 1, -1 do
+    for target in pairs(targets_of(steps[i].text)) do
+      for k = words[target] and #work.evidence or 0, 1, -1 do
+        local program = work.evidence[k].program
+        if program and is_word_in(steps[i].text, program) then return work.evidence[k] end
+      end
     end
   end
 end
@@ -157,7 +162,7 @@ function M.last_step(work, exit_code)
   local code = last:match("^exit%s+(%d+)$")
   if code then return tonumber(code) == exit_code end
   if exit_code ~= 1 or not DECIDES[last:match("^%S+")] or not is_settled(last) then return false end
-  return true, mentioned(last, work.evidence) or kept_from(script, last, work.evidence)
+  return true, mentioned(last, work.evidence) or kept_from(work, last)
 end
 
 -- What passes all on whether it can write it or not.
@@ -165,10 +170,8 @@ local COPIES = { tee = true }
 
 --- `curl … | grep x`: who reads what another writes fails where that did.
 function M.reads_from(work, child, writer)
-  local script = script_of(work.command)
-  if not script or not child.program or not writer.program then return false end
-  if COPIES[writer.program] then return false end
-  local steps = steps_of(script)
+  if not child.program or not writer.program or COPIES[writer.program] then return false end
+  local steps = steps_of(work)
   for i = 2, #steps do
     if steps[i].cut == "|" and steps[i - 1].text:find(writer.program, 1, true)
       and is_word_in(steps[i].text, child.program) then
@@ -188,9 +191,7 @@ end
 --- a step, whose redirection was refused.
 ---@param refused table[]  its refusals
 function M.is_earlier_step(work, program, refused)
-  local script = script_of(work.command)
-  if not script or not program then return false end
-  local steps = steps_of(script)
+  local steps = program and steps_of(work) or {}
   for i = 1, (last_step_of(steps) or 1) - 1 do
     local text = steps[i].text
     local bare = text:gsub("'[^']*'", ""):gsub('"[^"]*"', "")
@@ -222,39 +223,34 @@ end
 -- A word for the path: with its directory, by name or by the variable of an earlier step's; or what
 -- an earlier step was to write to.
 local function stands_for(word, path, earlier)
-  local directory, name = word:match("([^/]+)/+([^/]+)$")
+  local head, name = word:match("^(.*)/([^/]*)$")
   if (name or word) ~= basename(path) then return false end
-  if directory and path:sub(-#directory - #name - 2) == "/" .. directory .. "/" .. name then
-    return true
-  end
-  for _, text in ipairs(earlier) do
-    if directory and directory:find("^%$") and text:find(directory .. "/", 1, true) then
-      return true
+  local directory = head and (head:match("^.*/(.*)$") or head)
+  if directory and directory:find("^%$") then
+    for _, step in ipairs(earlier) do
+      if step.text:find(directory .. "/", 1, true) then return true end
     end
-    local is_same = is_target(text, word) or is_local(text) and is_word_in(text, word)
-    if is_same and not directory then return true end
+  elseif directory then
+    return path:sub(-#directory - #name - 2) == "/" .. directory .. "/" .. name
   end
-  return false
-end
-
-local function names_made(steps, last, entry)
-  local earlier = {}
-  for i = 1, last - 1 do earlier[i] = steps[i].text end
-  for word in steps[last].text:gmatch("[^%s'\"<>()]+") do
-    if stands_for(word, entry.path, earlier) then return true end
+  for _, step in ipairs(directory and {} or earlier) do
+    if targets_of(step.text)[word] then return true end
+    if is_local(step.text) and is_word_in(step.text, word) then return true end
   end
   return false
 end
 
 --- What the last step asks for and an earlier one was not let make.
 function M.asked_for(work)
-  local script = script_of(work.command)
-  local steps = script and steps_of(script) or {}
+  local steps, words, earlier = steps_of(work), {}, {}
   local last = last_step_of(steps)
+  if not last then return nil end
+  for word in steps[last].text:gmatch("[^%s'\"<>()]+") do words[word] = true end
+  for i = 1, last - 1 do earlier[i] = steps[i] end
   for k = #work.evidence, 1, -1 do
     local entry = work.evidence[k]
-    if last and entry.path and MAKES[entry.operation] and names_made(steps, last, entry) then
-      return entry
+    for word in pairs(entry.path and MAKES[entry.operation] and words or {}) do
+      if stands_for(word, entry.path, earlier) then return entry end
     end
   end
 end
@@ -271,11 +267,11 @@ end
 
 --- Whether all that git is asked for writes its index.
 function M.writes_index(work)
-  local command = work.command
-  local script = script_of(command)
-  if not script and type(command) == "table" then script = table.concat(command, " ") end
-  local writes = false
-  for _, step in ipairs(steps_of(script or "")) do
+  local command, writes, steps = work.command, false, steps_of(work)
+  if not script_of(command) and type(command) == "table" then
+    steps = cut_up(table.concat(command, " "))
+  end
+  for _, step in ipairs(steps) do
     local asked = command_of_git(step.text)
     if asked and not (work.words.index_writers or {})[asked] then return false end
     writes = writes or asked ~= nil

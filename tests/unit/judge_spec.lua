@@ -174,21 +174,29 @@ describe("a line that the command chose to slow the host", function()
   for i = 3, 64 do failures[i] = { pid = i, ppid = 2, program = "x", code = 1, seq = i } end
   table.insert(failures, 2, { pid = 70, ppid = 2, program = "x", code = 1, seq = 2 })
 
+  local quiet = { { pid = 3, ppid = 2, program = "y", code = 1, seq = 2 },
+                  { pid = 2, ppid = 1, program = "z", code = 1, seq = 3 } }
+
   -- CPU seconds of the host
   local function cost(text, command)
     local before = os.clock()
     judge(text, { refused, failures = failures }, command)
+    judge(text, { refused, failures = quiet }, command)
     return os.clock() - before
   end
 
   it("costs no more than any other", function()
     for _, piece in ipairs({ "1", "test ", "tests ", "error", "a", " ", "/", "'", ": ", "git ",
-                             "o/x/", "x:" }) do
+                             "o/x/", "x:",
+                             "x ", "x;", "> x ", "> x; ", "$a/x ", "<<E\n" }) do
       local long = piece:rep(100000 // #piece)
       assert.is_true(cost(long) < 0.5, piece)
       assert.is_true(cost((long:sub(1, 999) .. "\n"):rep(20)) < 0.5, piece)
       assert.is_true(cost("", { "sh", "-c", long }) < 0.5, piece)
       assert.is_true(cost("", { "sh", "-c", "x | " .. long }) < 0.5, piece)
+      assert.is_true(cost("", { "sh", "-c", "touch x; " .. long:sub(1, 8000) }) < 0.5, piece)
+      assert.is_true(cost("", { "sh", "-c", long:sub(1, 4000) .. "; " .. long:sub(1, 4000) }) < 0.5,
+                     piece)
     end
   end)
 end)
