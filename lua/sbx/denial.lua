@@ -3,6 +3,7 @@
 -- + 1] = "x"; return base`).
 
 local causes = require "sbx.causes"
+local core = require "sbx.core"
 
 local M = {}
 
@@ -32,7 +33,8 @@ M.phrases = {
              "not writable",
              "cannot mkdir", "mkdir failed", "failed to write", "cannot open output file",
              "can't open", "could not open", "could not lock", "unable to open", "cannot open",
-             "failed to open", "readonly", "read-only", "cannot make", "failed to make" },
+             "failed to open", "readonly", "read-only", "cannot make", "failed to make",
+             "no usable" },
   delete = { "cannot remove", "could not remove", "unable to remove", "failed to remove",
              "cannot delete", "could not delete", "unable to unlink", "unlink", "rmtree" },
   rename = { "cannot move", "cannot rename", "could not rename", "unable to rename",
@@ -65,6 +67,16 @@ M.phrases = {
   mount = { "mount" },
 }
 
+-- How tools that fetch something say that they reached nobody.
+for _, phrase in ipairs({
+  "no matching distribution", "from versions: none", "failed, reason:", "dial tcp", "enotfound",
+  "failed to fetch", "failed to download",
+}) do
+  for _, operation in ipairs({ "connect", "socket", "send" }) do
+    table.insert(M.phrases[operation], phrase)
+  end
+end
+
 --- Patterns of paths whose refusal a program gets over: it must be named to count.
 M.optional = {
   "/__pycache__$", "/__pycache__/", "%.pyc$", "%.pyc%.%d+$", "/%.cache$", "/%.cache/",
@@ -87,11 +99,37 @@ M.own_reasons = {
   "not a directory",
   "already exists", "file exists", "division by zero", "illegal", "ambiguous", "can't cd",
   "segmentation fault", "core dumped", "conflict", "panicked", "unable to locate", "no matching",
+  "cannot find", "can't find", "could not find", "unable to find", "cannot resolve",
+  "could not resolve", "cannot parse", "could not parse", "failed to parse", "out of range",
+  "is wrong", "bad input",
 }
 
---- The same as patterns.
+--- The same as patterns. The command writes what they are held against: a repetition that may begin
+--- anywhere (`%d+ x`) makes the host wait for the square of a line's length.
 M.own_patterns = { "^[%w_%.]+error: ", "^[%w_%.]+exception: ", "tests? .-failed", "failed tests?",
-  "%d+ failures?", "%d+ errors? generated" }
+  "%d failures?", "%d errors? generated" }
+
+--- Where a traceback stands in the source: no reason, whatever the source says there.
+M.frames = {
+  "^%s*stack traceback:", "^%s*%[c%]: ", "^%s[^:]*:%d+: in ", -- Lua's
+  "^%s+file \"", "^%s+at ", "^npm err[or!]+%s+at ",
+}
+
+--- What fails because something failed before: the process that was never started.
+M.cleaning_up = { "no such process" }
+
+--- What git does to its index; to its other commands the lock is only a refresh.
+M.index_writers = {
+  add = true, am = true, apply = true, checkout = true, ["cherry-pick"] = true, commit = true,
+  merge = true, mv = true, pull = true, rebase = true, reset = true, restore = true,
+  revert = true, rm = true, stash = true, switch = true,
+}
+
+--- Programs that start no other and say "no" by their status.
+M.answers = {
+  grep = true, egrep = true, fgrep = true, rg = true, diff = true, cmp = true, test = true,
+  ["["] = true, expr = true,
+}
 
 --- Words of a line that tells of something which the program goes on without.
 M.warnings = {
@@ -104,6 +142,14 @@ M.warnings = {
 M.network_phrases = {
   "network is unreachable", "could not resolve", "couldn't resolve", "name resolution",
   "name or service not known", "eai_again", "couldn't connect to server", "failed to connect",
+}
+
+--- How programs speak of what a sandbox refused without one of the keywords; counts in a guess.
+M.guesses = {
+  "attempt to write a readonly database", "unable to open database",
+  "unable to create temporary object directory", "invalid cross-device link",
+  "failure writing output to destination", "might be a permissions issue",
+  "no usable temporary directory", "connect eperm", "connect eacces",
 }
 
 --- Lines that only pass on that something below failed.
@@ -189,18 +235,22 @@ local function stands_in_a_path(output, keyword)
   return looks > 0
 end
 
+local function phrase_in(output, phrases)
+  for _, stream in ipairs(STREAMS) do
+    local lower = (output[stream] or ""):lower()
+    for _, phrase in ipairs(phrases) do
+      if lower:find(phrase, 1, true) then return phrase end
+    end
+  end
+end
+
 -- The network's own words, where the sandbox takes it away.
 local function lacks_network(output)
   local enforced = (output.sandbox or {}).enforced
   if not enforced or not enforced.network then return nil end
   -- some addresses are let through: nobody may be there
   if enforced.network:find("connects to", 1, true) then return nil end
-  for _, stream in ipairs(STREAMS) do
-    local lower = (output[stream] or ""):lower()
-    for _, phrase in ipairs(M.network_phrases) do
-      if lower:find(phrase, 1, true) then return phrase end
-    end
-  end
+  return phrase_in(output, M.network_phrases)
 end
 
 local function guess(sandbox_type, output)
@@ -208,6 +258,8 @@ local function guess(sandbox_type, output)
   if not likely then
     local phrase = lacks_network(output)
     if phrase then return "likely", string.format("%q, and the network is taken away", phrase) end
+    phrase = phrase_in(output, M.guesses)
+    if phrase then return "likely", string.format("%q in its output", phrase) end
     return "none", reason
   end
   local keyword = reason:match("^\"(%l+)\" in ")
@@ -217,16 +269,39 @@ local function guess(sandbox_type, output)
   return "likely", reason
 end
 
-local function of_watched(output, evidence)
-  if not evidence or #evidence == 0 then return "none", "no access was seen to be refused" end
-  local entry, reason = causes.find(M, output, evidence)
-  return entry and "confirmed" or "none", reason, entry
+-- Some calls could not be looked at: nobody can say that nothing was refused.
+local function of_half_seen(sandbox_type, output, unread)
+  local verdict, reason = guess(sandbox_type, output)
+  return verdict, string.format("no access was seen to be refused, but %d %s not be looked at; %s",
+                                unread, unread == 1 and "call could" or "calls could", reason)
 end
 
---- The verdict on a failed command. A watched run is judged by what was seen, any other by the
---- heuristic alone.
+--- Whether the command was kept from what its caller may do as root. No call is seen to be refused
+--- that fails by the file's owner and mode alone.
+function M.is_root() return core.uid() == 0 end
+
+local function of_lost_power(output, evidence, otherwise)
+  local line = evidence and M.is_root() and causes.powerless(M, output, evidence)
+  if not line then return "none", otherwise end
+  return "likely", string.format("%q, and root's power is dropped", line)
+end
+
+local function of_watched(sandbox_type, output, evidence)
+  if not evidence or #evidence == 0 then
+    local unread = evidence and evidence.unread or 0
+    if unread > 0 then return of_half_seen(sandbox_type, output, unread) end
+    return of_lost_power(output, evidence, "no access was seen to be refused")
+  end
+  local entry, reason = causes.find(M, output, evidence)
+  if entry then return "confirmed", reason, entry end
+  return of_lost_power(output, evidence, reason)
+end
+
+--- The verdict on a failed command. A watched run is judged by what was seen, any other, and one of
+--- which only calls were seen that nobody could look at, by the heuristic alone.
 ---@param evidence table[]|nil  refused accesses; of a watched run also `failures` (processes that
----  exited with another status than 0) and `command` (argv), where they are known
+---  exited with another status than 0), `unread` (how many calls could not be looked at) and
+---  `command` (argv), where they are known
 ---@param watched boolean|nil
 ---@return "none"|"likely"|"confirmed", string reason, table|nil entry  the refusal that was why
 function M.judge(sandbox_type, output, evidence, watched)
@@ -234,7 +309,7 @@ function M.judge(sandbox_type, output, evidence, watched)
   if output.exit_code == 0 then return "none", "it ended with 0" end
   local ended = ended_otherwise(output)
   if ended then return "none", ended end
-  if watched then return of_watched(output, evidence) end
+  if watched then return of_watched(sandbox_type, output, evidence) end
   return guess(sandbox_type, output)
 end
 

@@ -22,7 +22,7 @@ local M = {}
 ---@field syscall string
 ---@field pid integer       this, `ppid` and `pids` as the command's own namespace numbers them
 ---@field ppid integer
----@field pids integer[]    the first eight that did it
+---@field pids integer[]    the first that did it and the latest seven
 ---@field program string    as the first of them calls itself: it may call itself anything
 ---@field count integer
 ---@field seq integer       place of the first in the order of all refusals and failures
@@ -202,11 +202,12 @@ function M.denial(raw, spec)
   return denial
 end
 
---- The evidence as denial scripts get it: with `failures`, `dropped`, `command`.
+--- The evidence as denial scripts get it: with `failures`, `dropped`, `unread`, `command`.
 function M.for_judge(denial)
   local list = {}
   for i, entry in ipairs(denial.evidence) do list[i] = entry end
   list.failures, list.dropped, list.command = denial.failures, denial.dropped, denial.command
+  list.unread = denial.unread
   return list
 end
 

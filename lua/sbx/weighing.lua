@@ -1,12 +1,15 @@
--- Refusals weighed by what was written: which of them, if any, is the reason. Pure.
+-- Refusals weighed by what was written: which of them, if any, is the reason. Pure. `work`: {words,
+-- lines, command, exit_code, needed}, as causes.lua makes it.
 
+local shellline = require "sbx.shellline"
 local spoken = require "sbx.spoken"
 
 local M = {}
 
-local function is_optional(words, entry)
+local function is_optional(work, entry)
+  if work.needed and work.needed[entry] then return false end
   local what = entry.path or entry.address or "socket:" .. tostring(entry.family)
-  for _, pattern in ipairs(words.optional) do
+  for _, pattern in ipairs(work.words.optional) do
     if what:find(pattern) then return true end
   end
   return false
@@ -21,12 +24,12 @@ local function told_in(words, line, evidence)
 end
 
 -- One that a line speaks of without its name; what is optional only where there is nothing else.
-local function spoken_in(words, line, evidence)
+local function spoken_in(work, line, evidence)
   local found
   for k = #evidence, 1, -1 do
     local entry = evidence[k]
-    if spoken.speaks_of(words, line, entry) then
-      if not is_optional(words, entry) then return entry end
+    if spoken.speaks_of(work.words, line, entry) then
+      if not is_optional(work, entry) then return entry end
       found = found or spoken.says_errno(line, entry) and entry or nil
     end
   end
@@ -34,49 +37,75 @@ local function spoken_in(words, line, evidence)
 end
 
 --- The refusal that any line names, the last line first.
-function M.told(words, lines, evidence)
-  for i = #lines, 1, -1 do
-    local entry = told_in(words, lines[i], evidence)
+function M.told(work, evidence)
+  for i = #work.lines, 1, -1 do
+    local entry = told_in(work.words, work.lines[i], evidence)
     if entry then return entry end
   end
 end
 
 local MAKES = { create = true, write = true, rename = true, link = true }
 
---- The refusal of what a later step misses.
-function M.missed(lines, evidence)
-  for i = #lines, 1, -1 do
+local function misses(work, line, entry)
+  if not MAKES[entry.operation] or spoken.says_errno(line, entry) then return false end
+  if spoken.has_any(line, spoken.GONE) and spoken.below(line, entry) then return true end
+  -- what was only to be written was there; and one that the line has elsewhere is another
+  local name = entry.operation ~= "write" and spoken.has_any(line, spoken.NO_FILE)
+    and spoken.relative(line, entry)
+  return name and not shellline.is_elsewhere(work, name)
+end
+
+--- The refusal of what a later step misses, where nothing else is said after that.
+function M.missed(work, evidence)
+  for i = #work.lines, 1, -1 do
     for k = #evidence, 1, -1 do
-      local entry = evidence[k]
-      local same = MAKES[entry.operation] and spoken.below(lines[i], entry)
-      if same and spoken.has_any(lines[i], spoken.GONE)
-        and not spoken.says_errno(lines[i], entry) then
-        return entry
-      end
+      if misses(work, work.lines[i], evidence[k]) then return evidence[k] end
     end
+    if spoken.gives_another(work.words, work.lines[i]) then return nil end
   end
 end
 
 -- A program that warns of a refusal has gone on without.
-local function is_warned_of(words, lines, entry)
-  for _, line in ipairs(lines) do
-    if spoken.has_any(line, words.warnings) and spoken.names(line, entry) then return true end
+local function is_warned_of(work, entry)
+  for _, line in ipairs(work.lines) do
+    if spoken.has_any(line, work.words.warnings) and spoken.names(line, entry) then return true end
   end
   return false
+end
+
+-- What a shell gives for a step that it could not do.
+local SHELLS_OWN = { [1] = true, [2] = true }
+
+-- A script whose shell said that it could not write something optional, which then said something
+-- else and ended with a status of its own.
+local function went_on(work, entry)
+  if SHELLS_OWN[work.exit_code] or not is_optional(work, entry) then return false end
+  for i = 1, #work.lines - 1 do
+    if spoken.is_shells(work.lines[i]) and spoken.names(work.lines[i], entry) then return true end
+  end
+  return false
+end
+
+local function without_those(work, evidence)
+  local list = {}
+  for _, entry in ipairs(evidence) do
+    if not went_on(work, entry) then list[#list + 1] = entry end
+  end
+  return list
 end
 
 -- Who is kept from the network says so, or says nothing at all: a look for updates or for an
 -- address family is given up in silence by programs that then speak of something else.
 local PROBES = { bind = true, send = true, socket = true }
 
-local function is_needed(words, lines, entry)
-  if PROBES[entry.operation] and #lines > 0 then return false end
-  return not is_optional(words, entry) and not is_warned_of(words, lines, entry)
+local function is_needed(work, entry)
+  if PROBES[entry.operation] and #work.lines > 0 then return false end
+  return not is_optional(work, entry) and not is_warned_of(work, entry)
 end
 
-local function last_needed(words, lines, evidence)
+local function last_needed(work, evidence)
   for k = #evidence, 1, -1 do
-    if is_needed(words, lines, evidence[k]) then return evidence[k] end
+    if is_needed(work, evidence[k]) then return evidence[k] end
   end
 end
 
@@ -89,24 +118,25 @@ function M.reason_of(entry, why)
 end
 
 --- What the text says of these refusals: the one it gives as the reason, or that it gives another.
-function M.by_text(words, lines, evidence)
-  local line, is_other = spoken.last_word(words, lines, evidence)
+function M.by_text(work, all)
+  local evidence = without_those(work, all)
+  local line, is_other = spoken.last_word(work.words, work.lines, evidence)
   if not line then return nil, nil end
-  local entry = M.missed(lines, evidence)
+  local entry = M.missed(work, evidence)
   if entry then return entry, M.reason_of(entry, "and its output misses it") end
   if is_other then return nil, "it says another reason: " .. line end
-  entry = told_in(words, line, evidence) or M.told(words, lines, evidence)
+  entry = told_in(work.words, line, evidence) or M.told(work, evidence)
   if entry then return entry, M.reason_of(entry, "and its output names it") end
-  entry = spoken_in(words, line, evidence)
+  entry = spoken_in(work, line, evidence)
   if entry then return entry, M.reason_of(entry, "and its output speaks of a refusal") end
   return nil, nil
 end
 
 --- One process with refusals of its own, which failed after them.
-function M.weigh(words, lines, evidence)
-  local entry, reason = M.by_text(words, lines, evidence)
+function M.weigh(work, evidence)
+  local entry, reason = M.by_text(work, evidence)
   if entry or reason then return entry, reason end
-  entry = last_needed(words, lines, evidence)
+  entry = last_needed(work, evidence)
   if not entry then return nil, "only something optional was refused" end
   return entry, M.reason_of(entry, "and it says nothing else")
 end

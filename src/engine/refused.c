@@ -68,6 +68,8 @@ static struct sbx_kept *find(struct sbx_refused *refused, const struct sbx_seen 
   return NULL;
 }
 
+/* The first stays, and of the rest the latest, in their order: the one that the command failed by
+ * came late. */
 static void add_pid(struct sbx_seen *seen, int32_t pid) {
   for (size_t i = 0; i < SBX_SEEN_PIDS; i++) {
     if (seen->pids[i] == pid) return;
@@ -75,6 +77,8 @@ static void add_pid(struct sbx_seen *seen, int32_t pid) {
     seen->pids[i] = pid;
     return;
   }
+  memmove(&seen->pids[1], &seen->pids[2], (SBX_SEEN_PIDS - 2) * sizeof *seen->pids);
+  seen->pids[SBX_SEEN_PIDS - 1] = pid;
 }
 
 static void drop(struct sbx_refused *refused, uint64_t count) {

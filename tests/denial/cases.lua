@@ -666,6 +666,79 @@ case("ww", NONE,
      "timeout 2 bash -c 'until echo > /dev/tcp/127.0.0.1/$TCP; do sleep 0.2; done' 2>/dev/null",
      { "connect", "TCP" })
 
+-- ---- an independent hand's, which the judge had wrong, and their like ----
+case("ro", NONE, "cat > run.cfg <<'E'\njobs = 2\nE\ncat run.cfg", { "create", "work/run.cfg" })
+case("ro", { "python3" },
+     "echo '[1]' > a.json; python3 -c 'import json; print(json.load(open(\"a.json\")))'",
+     { "create", "work/a.json" })
+case("ro", { "node" }, "node -e 'require(\"fs\").mkdirSync(\"dist\", {recursive: true})'",
+     { "create", "work/dist" })
+case("ro", NONE, "mkdir -p gen 2>/dev/null; cp data.txt gen/", { "create", "work/gen" })
+case("ro", NONE, "sort list.txt > a.txt 2>/dev/null; cat a.txt 2>/dev/null",
+     { "create", "work/a.txt" })
+case("ww", NONE, "cp data.txt $OUT/ 2>/dev/null; cmp -s data.txt $OUT/data.txt",
+     { "create", "out/data.txt" })
+case("ww", NONE, "touch $OUT/notes.txt 2>/dev/null; cat notes.txt", nil)
+case("ww", NONE, "touch $OUT/list 2>/dev/null; sort list", nil)
+case("ww", { "npm" }, "mkdir $OUT/build 2>/dev/null; npm run build", nil)
+case("ro", { "python3" }, "python3 -c 'import tempfile; print(tempfile.mkdtemp())'",
+     { "create", "/" })
+case("ro", { "python3" },
+     "python3 -c 'import tempfile; tempfile.TemporaryFile()' || { echo 'no room' >&2; exit 4; }",
+     { "create", "/" })
+case("ww", { "lua5.4" }, "lua5.4 -e 'assert(io.open(os.getenv(\"OUT\") .. \"/l\", \"w\"))'",
+     { "create", "out/l" })
+case("ww", { "lua5.4" }, "touch $OUT/l 2>/dev/null; lua5.4 -e 'assert(false)'", nil)
+case("ro", { "git" }, "git stash && git stash pop", { "create", "work/.git/index.lock" })
+case("ww", { "curl" },
+     "bash -c 'curl -sf http://127.0.0.1:$TCP/; rc=$?; kill 4194300; exit $rc'",
+     { "connect", "TCP" })
+case("ww", NONE, "bash -c 'touch $OUT/m 2>/dev/null; grep -q nothing data.txt'", nil)
+case("ww", NONE, "bash -c 'date >> $OUT/hist; grep -c nothing data.txt'", nil)
+case("ww", NONE, "bash -c 'date >> $OUT/hist; diff -q data.txt list.txt'", nil)
+case("ww", { "python3" }, "bash -c 'cp data.txt $OUT/ 2>/dev/null; python3 -c \"exit(1)\"'", nil)
+case("ww", { "make", "gcc" }, "bash -c 'date > made.txt; make -s OUT=$OUT install 2>/dev/null'",
+     { "create", "out/prog" })
+case("ww", NONE,
+     [=[printf '#!/bin/sh\necho ok >> ~/.cache/c.log\necho "check: 4 problems" >&2\nexit 3\n' > t.sh; sh t.sh]=],
+     nil)
+case("ww", NONE,
+     [=[printf '#!/bin/sh\nset -e\necho ok >> ~/.cache/c.log\necho made\n' > t.sh; sh t.sh]=],
+     { "create", "home/.cache/c.log" })
+case("ww", NONE, "i=0; until mkdir $OUT/l 2>/dev/null; do i=$((i+1)); [ $i -lt 12 ] || exit 1; done",
+     { "create", "out/l" })
+case("ww", NONE, "seq 12 | xargs -n1 sh -c 'cp data.txt $OUT/same'", { "create", "out/same" })
+-- (of root: what its owner and mode keep from it, with its powers dropped)
+case("ww", NONE, "chown 65534 data.txt", nil)
+case("ww", NONE, "cat ../theirs/note", nil)
+case("ww", NONE, "cp -a ../theirs/note . && ls -l note", nil)
+case("ww", NONE, "mkdir -p ~/.local/x 2>/dev/null; install -o 65534 data.txt mine", nil)
+case("ww", NONE, "env ./data.txt", nil)
+
+-- ---- the like, by the hand that mended it ----
+case("ro", NONE, "tar cf t.tar list.txt 2>/dev/null; tar tf t.tar >/dev/null 2>&1",
+     { "create", "work/t.tar" })
+case("ro", NONE, "ln -s data.txt l 2>/dev/null; readlink l", { "create", "work/l" })
+case("ro", NONE, "bash -c 'echo x=1 > conf.sh; . ./conf.sh'", { "create", "work/conf.sh" })
+case("ro", { "python3" }, "bash -c 'echo x=1 > conf.py; python3 -c \"import conf\"'",
+     { "create", "work/conf.py" })
+case("ro", { "node" }, [=[echo {} > s.json; node -e 'require("./s.json")']=],
+     { "create", "work/s.json" })
+case("ww", { "node" }, [=[echo {} > $OUT/s.json; node -e 'require("./s.json")']=], nil)
+case("ro", NONE, "bash -c 'mkdir build; cd build; ls ../nothing'", nil)
+case("ro", NONE, "bash -c 'echo x > a; [ -f data.txt ] && grep -q zzz data.txt'", nil)
+case("ww", NONE, "bash -c 'echo x > $OUT/a; awk \"BEGIN{exit 5}\"'", nil)
+case("ww", { "lua5.4" },
+     [=[lua5.4 -e 'io.open(os.getenv("OUT") .. "/x", "w"); error("the input is wrong")']=], nil)
+case("ww", { "node" },
+     [=[node -e 'try{require("fs").mkdirSync(process.env.OUT+"/c")}catch(e){}; console.error("Error: could not resolve ./app"); process.exit(1)']=],
+     nil)
+case("ww", { "curl" }, "bash -c 'curl -sf http://127.0.0.1:$TCP/ > x.html; [ -s x.html ]'",
+     { "connect", "TCP" })
+case("ww", NONE, "chown 65534:65534 data.txt || echo cannot; false", nil)
+case("ww", NONE, "bash -c 'for f in a b; do cp data.txt $OUT/$f 2>/dev/null; done; grep -q zzz data.txt'",
+     nil)
+
 -- ---- judged wrong, and left so: what would have failed anyway, or can't be told from what is seen.
 -- They count in a figure of their own (`beyond`) ----
 local BEYOND = { beyond = true }

@@ -1,5 +1,5 @@
 # Makes what the labelled set works on, in the directory it is called in: work/ (where each line
-# starts), out/ (beside it, no writable root), home/.
+# starts), out/ (beside it, no writable root), home/, theirs/ (where it is root's, another's).
 set -e
 export HOME=$PWD/home GIT_CONFIG_NOSYSTEM=1 LC_ALL=C
 mkdir -p work out/dir out/empty home/.cache home/.config
@@ -26,6 +26,11 @@ mkdir -p .ssh
 echo key >.ssh/id_test
 chmod 700 .ssh
 printf '[user]\n\tname = a\n\temail = a@example.org\n' >.gitconfig
+
+mkdir ../theirs
+echo private >../theirs/note
+chmod 600 ../theirs/note
+[ "$(id -u)" != 0 ] || chown 65534 ../theirs/note
 
 cd ../work
 echo hello >data.txt

@@ -141,3 +141,21 @@ describe("a watched run", function()
     assert.equal("none", (judge(134, "Aborted\n", failures, refused)))
   end)
 end)
+
+describe("a refusal that more processes met than are listed", function()
+  local function verdict(program, pids, count)
+    local seen = { { pid = 3, pids = pids, count = count, operation = "create", path = "/o/x",
+                     errno = "EROFS", seq = 1, program = "touch" } }
+    seen.failures = { { pid = 40, ppid = 2, program = program, code = 1, seq = 9 },
+                      { pid = 2, ppid = 1, program = "sh", code = 1, seq = 10 } }
+    return (denial.judge("linux-seccomp", { exit_code = 1, stdout = "", stderr = "" }, seen, true))
+  end
+
+  it("may be that of another of the same name", function()
+    local eight = { 3, 4, 5, 6, 7, 8, 9, 10 }
+    assert.equal("confirmed", verdict("touch", eight, 12))
+    assert.equal("none", verdict("grep", eight, 12))
+    assert.equal("none", verdict("touch", eight, 8))
+    assert.equal("none", verdict("touch", { 3, 4 }, 12))
+  end)
+end)
