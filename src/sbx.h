@@ -306,7 +306,7 @@ struct sbx_seen { /* equal ones are counted, not repeated */
   int32_t code; /* errno, or the exit's */
   int32_t call; /* number of the system call */
   int32_t pid, ppid;
-  int32_t pids[SBX_SEEN_PIDS];         /* the first of those that did it */
+  int32_t pids[SBX_SEEN_PIDS];         /* of those that did it: the first, and the latest */
   uint64_t count, first, last;         /* first, last: places in the order of all that was seen */
   const char *program, *path, *target; /* path: or an address; "" where there is none */
 };

@@ -29,6 +29,7 @@ fi
 drop=()
 if [ "$user" = nobody ]; then
   chown 65534:65534 "$stage/home" "$stage/tmp"
+  export SBX_SECOND_USER=1
   drop=(setpriv --reuid=65534 --regid=65534 --clear-groups)
 fi
 report=$stage/tmp/report
@@ -37,7 +38,7 @@ report=$stage/tmp/report
 environment=(PATH="$stage/bin":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8
   HOME="$stage/home" TMPDIR="$stage/tmp" SBX_PREFIX="$stage/prefix" SBX_SOURCE="$stage/source"
   SBX_REPORT="$report" SBX_TIER="$tier")
-for name in SBX_SANITIZED SBX_DENIAL SBX_DENIAL_TABLE ASAN_OPTIONS UBSAN_OPTIONS GCOV_ERROR_FILE \
+for name in SBX_SECOND_USER SBX_SANITIZED SBX_DENIAL SBX_DENIAL_TABLE ASAN_OPTIONS UBSAN_OPTIONS GCOV_ERROR_FILE \
   SBX_SEED SBX_SECONDS SBX_SEED_FILE SBX_FAULTS SBX_FAULTS_CELL SBX_FAULTS_JOBS SBX_FAULTS_SCENE; do
   [ -z "${!name:-}" ] || environment+=("$name=${!name}")
 done

@@ -125,14 +125,22 @@ end
 ---@field heuristic boolean
 ---@field named boolean|nil  the cause is the expected one
 
+-- Without a sandbox there is no tier: once for both.
+local free_codes = {}
+
+local function free_code(place, line)
+  free_codes[line] = free_codes[line] or run(place, line, "free").exit_code
+  return free_codes[line]
+end
+
 local function look(place, case)
-  local free = run(place, case.line, "free")
+  local free = free_code(place, case.line)
   local watched = run(place, case.line, case.policy, true)
   local unwatched = run(place, case.line, case.policy, false)
   local cause = cause_of(watched)
   local row = {
-    case = case, denied = watched.exit_code ~= 0 and free.exit_code == 0,
-    codes = { free.exit_code, watched.exit_code, unwatched.exit_code },
+    case = case, denied = watched.exit_code ~= 0 and free == 0,
+    codes = { free, watched.exit_code, unwatched.exit_code },
     watched = watched.denial.verdict, unwatched = unwatched.denial.verdict,
     heuristic = denial.is_likely_sandbox_denied(unwatched.sandbox.type, unwatched),
     is_watched = watched.denial.watched or watched.sandbox.type == "none", cause = cause,

@@ -36,7 +36,8 @@ end
 
 local function is_as_good(outcome, wanted, call, errno)
   return outcome.ran and outcome.kind == "ok" and outcome.code == "0"
-    and outcome.step == wanted.step and is_next_set(difference(outcome.text, wanted.text), call, errno)
+    and outcome.step == wanted.step
+    and is_next_set(difference(outcome.text, wanted.text), call, errno)
 end
 
 -- Kinds for what the plan is made from: a script, a policy or a directory that can't be read.
@@ -127,9 +128,9 @@ function M.of(report, call, recording, errno)
   if not report.forced then return nil, {} end
   local leaked = leaks(report, recording)
   local wrong = others(report) or of_outcome(report.outcome, call, recording, errno)
-  if not wrong and not (report.next and is_as_good(report.next, recording.next, call, errno)) then
-    wrong = "the next command: " .. (report.next and report.next.kind .. " " .. report.next.text
-                                     or "none")
+  local next = report.next
+  if not wrong and not (next and is_as_good(next, recording.next, call, errno)) then
+    wrong = "the next command: " .. (next and next.kind .. " " .. next.text or "none")
   end
   if not wrong and #leaked > 0 then wrong = table.concat(leaked, "; ") end
   return wrong, leaked
