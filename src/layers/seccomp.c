@@ -37,8 +37,8 @@ static int set_attributes(scmp_filter_ctx ctx) {
   return rc;
 }
 
-/* Filters are made here and installed elsewhere: libseccomp need not ask the kernel what it has, nor
- * remember for ever that a question failed. 5: user notification, since Linux 5.0. */
+/* Filters are made here and installed elsewhere: libseccomp need not ask the kernel what it has,
+ * nor remember for ever that a question failed. 5: user notification, since Linux 5.0. */
 #define API_LEVEL 5
 
 struct sbx_filter *sbx_filter_new(void) {
