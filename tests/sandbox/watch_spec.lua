@@ -1,4 +1,5 @@
 -- What a watched run tells: every refused access, what it was, and nothing else.
+local core = require "sbx.core"
 local sbx = require "sbx"
 local support = require "tests.support"
 local watch = require "tests.sandbox.watch"
@@ -68,6 +69,32 @@ call(83, b"OUT/new/", 0o755)               # mkdir: the twin]]):gsub("OUT", scen
       if io.popen("uname -m"):read("l") ~= "x86_64" then return pending("numbers of x86-64") end
       local errno = tier == "landlock" and "EACCES" or "EROFS"
       assert.same({ "create " .. scene.out .. "/new " .. errno }, watch.lines(r))
+    end)
+
+    it("tells what has no name, is named by a descriptor, or lies on the other side", function()
+      if io.popen("uname -m"):read("l") ~= "x86_64" then return pending("numbers of x86-64") end
+      local code = ([[
+import ctypes, os
+libc = ctypes.CDLL(None, use_errno=True)
+def attempt(call, *words):
+    try: call(*words)
+    except OSError: pass
+attempt(os.open, "OUT", os.O_TMPFILE | os.O_WRONLY, 0o600)
+fd = os.open("OUT/chmod", os.O_RDONLY)
+libc.syscall(ctypes.c_long(452), fd, b"", 0o600, 0x1000)  # fchmodat2, AT_EMPTY_PATH
+attempt(os.link, "OUT/link", "WORK/new")
+libc.mount(b"none", b"OUT/rmdir", b"tmpfs", 0, None)]]):gsub("OUT", scene.out)
+        :gsub("WORK", scene.work)
+      local r = scene:python(tier, code)
+      local errno = tier == "landlock" and "EACCES" or "EROFS"
+      local wanted = { "create " .. scene.out .. " " .. errno,
+                       "link " .. scene.out .. "/link EXDEV" }
+      if tier == "contained" then
+        wanted[#wanted + 1] = "metadata " .. scene.out .. "/chmod EROFS"
+      end
+      -- what an ordinary user may not do anyway is no evidence
+      if core.uid() == 0 then wanted[#wanted + 1] = "mount " .. scene.out .. "/rmdir EPERM" end
+      assert.same(wanted, watch.lines(r))
     end)
 
     it("tells every operation that is refused, with the errno that the command got", function()
