@@ -217,10 +217,21 @@ static void give_away(int directory, const char *name) {
   if (fchownat(directory, name, st.st_uid, st.st_gid, AT_SYMLINK_NOFOLLOW) < 0) return;
 }
 
+/* What somebody else has made there just now is none of ours. */
+static void unwrite(int file, off_t size) {
+  int saved = errno, rc = ftruncate(file, size);
+  (void)rc; /* else an empty directory goes with ours */
+  errno = saved;
+}
+
 static int make(int file, int directory, const char *name) {
+  struct stat st;
   ssize_t length = (ssize_t)strlen(name) + 1;
-  if (write(file, name, (size_t)length) != length) return -1;
-  if (mkdirat(directory, name, 0755) < 0) return is_out_of_reach(directory) ? 0 : -1;
+  if (fstat(file, &st) < 0 || write(file, name, (size_t)length) != length) return -1;
+  if (mkdirat(directory, name, 0755) < 0) {
+    unwrite(file, st.st_size);
+    return is_out_of_reach(directory) ? 0 : -1;
+  }
   give_away(directory, name);
   return 1;
 }
