@@ -3,6 +3,7 @@
 
 local lists = require "sbx.lists"
 local paths = require "sbx.paths"
+local protected = require "sbx.protected"
 local sensitive = require "sbx.sensitive"
 
 local M = {}
@@ -21,18 +22,16 @@ local LARGEST = 256 * 1024
 ---@field reason string?    what can't be kept so
 ---@field whole boolean     whether all was looked at
 
-local NAMES = { ".git", ".codex", ".agents" }
-
 -- A policy that takes one of these out of `protect` means it.
 local function is_lifted(policy, names, name)
-  if lists.has(names, name) or not lists.has(NAMES, name) then return false end
+  if lists.has(names, name) or not lists.has(protected.NAMES, name) then return false end
   return #names == 0 or lists.find(policy.widened, "field", "protect") ~= nil
 end
 
 -- The engine protects names at the top of a root; in the working directory as well, but a policy is
 -- used in others too.
 local function is_settled(ctx, top, directory, name)
-  local names = ctx.policy.protect or NAMES
+  local names = ctx.policy.protect or protected.NAMES
   names = names.replace or names
   if is_lifted(ctx.policy, names, name) then return true end
   return directory == top and lists.has(names, name)

@@ -42,13 +42,6 @@ function M.of(ask, path)
   return found
 end
 
--- Where each component of `path` ends.
-local function ends_of(path)
-  local list = {}
-  for stop in path:gmatch("[^/]+()") do list[#list + 1] = stop - 1 end
-  return list
-end
-
 --- The real path of what may be missing: that of the nearest parent that is there, and the rest.
 --- Halving finds it: the text may be a command's, of thousands of components, and each question is
 --- as long as the path.
@@ -56,7 +49,7 @@ end
 function M.real_or_future(ask, path)
   local real = ask("realpath", path)
   if real then return real, true end
-  local stops, low = ends_of(path), 0
+  local stops, low = paths.ends_of(path), 0
   local high = #stops
   real = "/"
   while high - low > 1 do

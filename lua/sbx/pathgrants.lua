@@ -22,7 +22,7 @@ local function refusing_rule(rule)
 end
 
 local function protected_name(ctx, root, path)
-  local names = ctx.policy.protect or { ".git", ".codex", ".agents" }
+  local names = ctx.policy.protect or protected.NAMES
   local first = path:sub(#root + (root == "/" and 1 or 2)):match("^[^/]+")
   return first and lists.has(names.replace or names, first) and first
 end

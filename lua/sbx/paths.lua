@@ -103,4 +103,12 @@ function M.expand(entry, ctx)
   return M.clean(M.join(ctx.cwd or "/", text))
 end
 
+--- Where each component of a path ends.
+---@return integer[]
+function M.ends_of(path)
+  local list = {}
+  for stop in path:gmatch("[^/]+()") do list[#list + 1] = stop - 1 end
+  return list
+end
+
 return M

@@ -1,13 +1,8 @@
 -- The part of a path that is there.
 
-local M = {}
+local paths = require "sbx.paths"
 
--- Where each component of an absolute path ends.
-local function ends_of(path)
-  local list = {}
-  for stop in path:gmatch("[^/]+()") do list[#list + 1] = stop - 1 end
-  return list
-end
+local M = {}
 
 --- The path itself, or the nearest directory above it that is there. The command has chosen the
 --- path, and may have made it of two thousand components: where one is missing all below it are, so
@@ -18,7 +13,7 @@ end
 function M.nearest(stat, path)
   if not path or path == "/" then return "/" end
   if stat(path) then return path end
-  local ends = ends_of(path)
+  local ends = paths.ends_of(path)
   local low, high = 0, #ends -- there is something at `low`, nothing at `high`
   while high - low > 1 do
     local middle = math.floor((low + high) / 2)
