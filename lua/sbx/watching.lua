@@ -63,8 +63,10 @@ end
 
 -- Not what programs only try, to fall back (ENOSYS), and not what every program calls all the time
 -- where the filter's answer is one of many (ioctl, fcntl, prlimit64): that stays with the filter.
+-- setsockopt is there for its length: its rules were two thirds of the program, which each start
+-- pays for, and few commands set options of sockets that nothing can be done with.
 local SEEN = {
-  "socket", "socketpair", "connect", "bind", "listen", "sendto",
+  "socket", "socketpair", "connect", "bind", "listen", "sendto", "setsockopt",
   "unshare", "setns", "clone", "mount", "umount2", "pivot_root", "move_mount", "open_tree",
   "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", 467,
   "bpf", "perf_event_open", "open_by_handle_at", "kexec_load", "kexec_file_load", "init_module",

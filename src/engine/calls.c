@@ -46,6 +46,7 @@ static const struct sbx_call_form forms[] = {
     {SYS_mount, SBX_CALL_TARGET, SBX_OP_MOUNT, NO, 1, NO, NO, NO, 0},
     {SYS_umount2, SBX_CALL_TARGET, SBX_OP_MOUNT, NO, 0, NO, NO, NO, 0},
     {SYS_pivot_root, SBX_CALL_TARGET, SBX_OP_MOUNT, NO, 0, NO, NO, NO, 0},
+    {SYS_setsockopt, SBX_CALL_OPTION, SBX_OP_OTHER, NO, NO, NO, NO, NO, 0},
     {SYS_exit_group, SBX_CALL_EXIT, SBX_OP_OTHER, NO, NO, NO, NO, NO, 0},
 #ifdef SYS_open
     {SYS_open, SBX_CALL_OPEN, SBX_OP_WRITE, NO, 0, NO, NO, 1, 0},

@@ -22,6 +22,7 @@ enum sbx_call_kind {
   SBX_CALL_TARGET, /* a path that is told as it is */
   SBX_CALL_ADDRESS,
   SBX_CALL_SOCKET,
+  SBX_CALL_OPTION, /* one that there is not (ENOPROTOOPT) programs do without: no evidence */
   SBX_CALL_EXIT,
 };
 

@@ -114,23 +114,25 @@ static int hand_over(int socket, int listener) {
   return rc;
 }
 
-/* First: the other program refuses a listener. */
+static int install_listening(struct sbx_child *child) {
+  const struct sbx_launch *launch = child->launch;
+  int listener = sbx_filter_install_listening(launch->filter, launch->head.layers.filter_count);
+  return hand_over(child->listener, sbx_fd_high(listener));
+}
+
+/* In place of the next step: one filter, with a name of its own as the kernel may refuse it where
+ * it takes one without a listener. */
 static int step_watch(struct sbx_child *child) {
-  const struct sbx_layers *layers = &child->launch->head.layers;
-  if (layers->watch_count == 0) return 0;
+  if (!child->launch->head.layers.watched) return 0;
   child->watched = true;
-  return hand_over(child->listener, sbx_fd_high(sbx_filter_install_listening(child->launch->watch,
-                                                                             layers->watch_count)));
+  return install_listening(child);
 }
 
 static int step_seccomp(struct sbx_child *child) {
   const struct sbx_layers *layers = &child->launch->head.layers;
-  struct sock_filter *filter = child->launch->filter;
-  if (layers->filter_count == 0) return 0;
-  if (!layers->on_behalf || layers->watch_count > 0)
-    return sbx_filter_install(filter, layers->filter_count);
-  return hand_over(child->listener,
-                   sbx_fd_high(sbx_filter_install_listening(filter, layers->filter_count)));
+  if (layers->filter_count == 0 || layers->watched) return 0;
+  if (layers->on_behalf) return install_listening(child);
+  return sbx_filter_install(child->launch->filter, layers->filter_count);
 }
 
 static int step_signals(struct sbx_child *child) {

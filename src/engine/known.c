@@ -71,7 +71,7 @@ static bool is_it(const struct sbx_directory *known, const struct base *base,
 
 static struct sbx_directory *find(struct sbx_known *list, const struct base *base,
                                   const struct split *parts) {
-  for (size_t i = 0; i < SBX_KNOWN_MAX; i++)
+  for (size_t i = 0; i < list->count; i++)
     if (is_it(&list->list[i], base, parts)) return &list->list[i];
   return NULL;
 }
@@ -82,7 +82,7 @@ static void drop(struct sbx_directory *known) {
 }
 
 void sbx_known_forget(struct sbx_known *known) {
-  for (size_t i = 0; i < SBX_KNOWN_MAX; i++) drop(&known->list[i]);
+  for (size_t i = 0; i < known->count; i++) drop(&known->list[i]);
 }
 
 /* Only where no link is on the way: one could be put in another's place without being told. */
@@ -126,6 +126,7 @@ static struct sbx_directory *keep(const struct sbx_look *look, int at, const str
     return NULL;
   }
   struct sbx_directory *known = &list->list[list->next++ % SBX_KNOWN_MAX];
+  if (list->count < SBX_KNOWN_MAX) list->count++;
   drop(known);
   *known = (struct sbx_directory){.device = base->device,
                                   .inode = base->inode,
@@ -164,13 +165,31 @@ static bool is_plain(const struct sbx_look *look, const struct sbx_directory *kn
   return !judge->lost_power || st.stx_uid == judge->uid;
 }
 
+/* A device is no part of the file system that its name is in: a read-only mount is not in its way
+ * (access(2)). /dev/null is opened by every other program. */
+static bool is_open_device(const struct sbx_look *look, const struct sbx_directory *known,
+                           const char *name) {
+  const struct sbx_judge *judge = &look->sight->judge;
+  const struct sbx_places *places = &judge->places;
+  char path[PATH_MAX + NAME_MAX + 2];
+  struct statx st;
+  if (statx(known->fd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 ||
+      (st.stx_mode & S_IFMT) != S_IFCHR || !sbx_path_of(known->fd, path))
+    return false;
+  if (judge->lost_power && faccessat(known->fd, name, R_OK | W_OK, AT_EACCESS) < 0) return false;
+  snprintf(path + strlen(path), NAME_MAX + 2, "/%s", name);
+  return !sbx_places_hide(places, path) && !sbx_places_refuse(places, path, SBX_PLACE_WRITE) &&
+         !sbx_places_refuse(places, path, SBX_PLACE_READ);
+}
+
 /* Whoever may not write what is there for want of plain permissions is no evidence. */
 bool sbx_known_quiet(const struct sbx_look *look, int at, const char *path, enum sbx_use use) {
   struct split parts;
   uint32_t type;
   if (!split(path, &parts)) return false;
   const struct sbx_directory *known = look_up(look, at, &parts);
-  if (!known || !known->quiet) return false;
+  if (!known) return false;
+  if (!known->quiet) return use == SBX_USE_WRITE && is_open_device(look, known, parts.name);
   if (use == SBX_USE_MAKE) return true;
   if (!is_plain(look, known, parts.name, &type)) return false;
   if (use == SBX_USE_WRITE) return type != S_IFLNK; /* it would be followed */

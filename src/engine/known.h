@@ -27,7 +27,7 @@ struct sbx_known {
     bool used, quiet;
     char text[SBX_KNOWN_TEXT]; /* as it was given, up to the last name */
   } list[SBX_KNOWN_MAX];
-  size_t next;
+  size_t next, count; /* of those that were ever used: no page of the others is touched */
 };
 
 /* Whether nothing of this use is refused, for all that is known. */

@@ -102,8 +102,8 @@ char *sbx_launch_pack(const sbx_sandbox *sandbox, const struct sbx_layers *layer
   const char *arg0 = request->arg0 ? request->arg0 : request->argv[0];
   if (!blob.bytes) blob.failed = true;
   *head = (struct sbx_wire_head){.magic = SBX_WIRE_MAGIC, .layers = *layers};
-  put(&blob, sandbox->refusing.code, layers->filter_count * sizeof(struct sock_filter));
-  put(&blob, sandbox->telling.code, layers->watch_count * sizeof(struct sock_filter));
+  put(&blob, layers->watched ? sandbox->telling.code : sandbox->refusing.code,
+      layers->filter_count * sizeof(struct sock_filter));
   put_plan(&blob, sandbox->ahead);
   put_plan(&blob, inside);
   put_text(&blob, arg0);
@@ -158,7 +158,7 @@ static sbx_plan *take_plan(char **at, const char *end, size_t size) {
 int sbx_launch_unpack(struct sbx_launch *launch, char *blob) {
   const struct sbx_wire_head *head = &launch->head;
   const struct sbx_layers *layers = &head->layers;
-  size_t filter = ((size_t)layers->filter_count + layers->watch_count) * sizeof *launch->filter;
+  size_t filter = layers->filter_count * sizeof *launch->filter;
   size_t strings = (size_t)head->argc + head->envc + head->ncandidates;
   char *at = blob, *end = blob + head->blob_size;
   launch->arena = blob;
@@ -171,7 +171,6 @@ int sbx_launch_unpack(struct sbx_launch *launch, char *blob) {
   launch->envp = launch->argv + head->argc + 1;
   launch->candidates = launch->envp + head->envc + 1;
   launch->filter = (struct sock_filter *)blob;
-  launch->watch = launch->filter + layers->filter_count;
   at += filter;
   launch->ahead = take_plan(&at, end, layers->ahead_size);
   launch->inside = launch->ahead ? take_plan(&at, end, layers->inside_size) : NULL;

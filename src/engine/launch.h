@@ -12,7 +12,7 @@
 struct sbx_launch {
   struct sbx_wire_head head;
   char *arena; /* the blob and the pointer arrays into it */
-  struct sock_filter *filter, *watch;
+  struct sock_filter *filter;
   char **argv, **envp, **candidates;
   const char *cwd, *cgroup;
   /* what is made there: mounts that policies share, then mounts and rules of this one */

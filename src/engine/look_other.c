@@ -142,6 +142,9 @@ void sbx_look_other(const struct sbx_look *look) {
   case SBX_CALL_ADDRESS: look_address(look); break;
   case SBX_CALL_SOCKET: look_socket(look, found); break;
   case SBX_CALL_TARGET: look_target(look, found); break;
+  case SBX_CALL_OPTION:
+    if (found.code != ENOPROTOOPT) sbx_look_note(look, look->form->operation, found, "", NULL);
+    break;
   default: sbx_look_note(look, look->form ? look->form->operation : SBX_OP_OTHER, found, "", NULL);
   }
 }

@@ -61,8 +61,7 @@ bool sbx_received_head(const struct sbx_received *received, struct sbx_wire_head
   size_t expected =
       3u + (head->has_stdin != 0) + (head->has_ruleset != 0) + (head->blob_in_memfd != 0);
   /* More instructions than a filter can have would be cut to their low 16 bits: another filter. */
-  if (head->layers.nlimits > SBX_LIMITS_MAX || head->layers.filter_count > BPF_MAXINSNS ||
-      head->layers.watch_count > BPF_MAXINSNS)
+  if (head->layers.nlimits > SBX_LIMITS_MAX || head->layers.filter_count > BPF_MAXINSNS)
     return false;
   return head->magic == SBX_WIRE_MAGIC && received->nfds == expected;
 }

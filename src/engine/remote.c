@@ -19,6 +19,7 @@ static struct {
   size_t count;
   int64_t since_ns;
   bool known, all; /* all: more than fit, or the list can't be had */
+  bool never;      /* none, and none can come */
 } remote;
 
 /* Not those whose server is the machine below (9p, virtiofs). */
@@ -55,7 +56,12 @@ static void learn(void) {
   fclose(file);
 }
 
+void sbx_remote_settle(void) {
+  remote.never = !sbx_remote_any();
+}
+
 bool sbx_remote_any(void) {
+  if (remote.never) return false;
   if (!remote.known || sbx_now() - remote.since_ns > KEPT_MS * SBX_MS) learn();
   return remote.all || remote.count > 0;
 }

@@ -246,19 +246,17 @@ static int add_refusal(sbx_sandbox *sandbox, const struct sbx_record_header *rec
   return rc == 0 ? 0 : fail(err, "seccomp", errno, NULL);
 }
 
-/* What refuses is one program, what tells the supervisor another: of both the kernel takes the
- * stricter answer, so that a refusal never waits for one (seccomp(2)). */
 static int make_programs(sbx_sandbox *sandbox, const sbx_plan *plan, const sbx_sandbox *like,
                          struct sbx_error *err) {
   struct sbx_layers *layers = &sandbox->layers;
   struct sbx_program *refusing = &sandbox->refusing;
   struct sbx_telling *telling = &sandbox->telling;
   if (sbx_program_make(refusing, like ? &like->refusing : NULL, err) < 0) return -1;
-  if (sbx_telling_make(telling, plan, sandbox->inside, err) < 0) return -1;
+  if (sbx_telling_make(telling, refusing, plan, sandbox->inside, err) < 0) return -1;
   if (refusing->on_behalf && telling->code)
     return fail(err, "watch", EINVAL, "a tree has one listener: what is on behalf is watched");
-  layers->filter_count = refusing->count;
-  layers->watch_count = telling->count;
+  layers->filter_count = telling->code ? telling->count : refusing->count;
+  layers->watched = telling->code != NULL;
   layers->on_behalf = refusing->on_behalf || telling->on_behalf;
   return 0;
 }
@@ -300,8 +298,7 @@ static bool needs_mounts(const sbx_sandbox *sandbox) {
 static int check_whole(const sbx_sandbox *sandbox, struct sbx_error *err) {
   const struct sbx_layers *layers = &sandbox->layers;
   bool nnp = layers->flags & SBX_FLAG_NO_NEW_PRIVS;
-  if (!nnp && (layers->filter_count || layers->watch_count || layers->has_ruleset ||
-               layers->flags & SBX_FLAG_DROP_CAPS))
+  if (!nnp && (layers->filter_count || layers->has_ruleset || layers->flags & SBX_FLAG_DROP_CAPS))
     return fail(err, "no_new_privs", EINVAL, "a sandbox needs no_new_privs");
   if (layers->kill > SBX_KILL_CGROUP) return fail(err, "plan", EINVAL, "unknown way to kill");
   if (layers->kill == SBX_KILL_PIDNS && !(layers->namespaces & SBX_NS_PID))

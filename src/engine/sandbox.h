@@ -19,8 +19,8 @@ struct sbx_layers {
   } limits[SBX_LIMITS_MAX];
   uint32_t filter_count; /* instructions; they follow elsewhere */
   uint32_t has_ruleset;
-  uint32_t watch_count; /* of the second program, that tells the supervisor; they follow too */
-  uint32_t on_behalf;   /* a filter hands calls to the supervisor */
+  uint32_t watched;   /* the filter tells the supervisor of calls */
+  uint32_t on_behalf; /* it hands calls to the supervisor, which makes them */
   /* bytes of what is made inside, and their hashes; they follow the filter */
   uint32_t ahead_size, inside_size;
   uint64_t ahead_key, inside_key;
@@ -34,7 +34,7 @@ struct sbx_sandbox {
   sbx_plan *names; /* to be resolved for each job; and by whom the addresses are then told */
   char *journals;  /* of placeholders, in order, each with a NUL byte behind it; or NULL */
   size_t journals_size;
-  struct sbx_program refusing;
+  struct sbx_program refusing; /* the filter, unless there is the other */
   struct sbx_telling telling;
   int ruleset; /* Landlock, or -1 */
   char *cgroup;

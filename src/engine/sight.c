@@ -69,6 +69,7 @@ static void look_at(const struct sbx_look *look) {
   case SBX_CALL_OTHER:
   case SBX_CALL_TARGET:
   case SBX_CALL_ADDRESS:
+  case SBX_CALL_OPTION:
   case SBX_CALL_SOCKET: sbx_look_other(look); break;
   default: sbx_look_file(look);
   }

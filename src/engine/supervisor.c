@@ -187,12 +187,12 @@ static void check_watch(struct supervisor *s) {
 }
 
 static bool listens(const struct supervisor *s) {
-  return s->layers->on_behalf || s->layers->watch_count > 0;
+  return s->layers->on_behalf || s->layers->watched;
 }
 
 static int open_sight(struct supervisor *s) {
   static struct sbx_sight sight;
-  if (s->layers->watch_count == 0) return 0;
+  if (!s->layers->watched) return 0;
   s->sight = &sight;
   sight.control = s->launch->control;
   return sbx_sight_open(&sight, &s->broker, s->launch->inside, s->layers->keep_caps);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "engine/error.h"
-#include "engine/program.h"
 #include "layers/notify.h"
 #include "layers/seccomp.h"
 
@@ -61,13 +60,14 @@ static bool has_calls(const sbx_plan *plan) {
   return false;
 }
 
-int sbx_telling_make(struct sbx_telling *telling, const sbx_plan *plan, sbx_plan *inside,
-                     struct sbx_error *err) {
+int sbx_telling_make(struct sbx_telling *telling, const struct sbx_program *refusing,
+                     const sbx_plan *plan, sbx_plan *inside, struct sbx_error *err) {
   struct sbx_notify notify = {0};
   size_t count = 0;
   if (!has_calls(plan)) return 0;
   int rc = fill(telling, &notify, plan, inside, err);
-  if (rc == 0 && !(telling->code = sbx_notify_compile(&notify, &count)))
+  if (rc == 0 &&
+      !(telling->code = sbx_notify_compile(&notify, refusing->code, refusing->count, &count)))
     rc = fail(err, errno, NULL);
   if (rc == 0 && count > BPF_MAXINSNS) rc = fail(err, E2BIG, NULL);
   telling->count = (uint32_t)count;

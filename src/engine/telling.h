@@ -1,10 +1,11 @@
-/* The seccomp program of a watched sandbox that hands calls to the supervisor. */
+/* The seccomp program of a watched sandbox: it refuses, and of the rest it hands calls to the
+ * supervisor. */
 #ifndef SBX_TELLING_H
 #define SBX_TELLING_H
 
 #include <linux/filter.h>
 
-#include "engine/plan.h"
+#include "engine/program.h"
 
 struct sbx_telling {
   struct sock_filter *code; /* NULL: none */
@@ -12,10 +13,10 @@ struct sbx_telling {
   bool on_behalf;           /* some of the calls are made by the supervisor */
 };
 
-/* Compiles the plan's records of type WATCH; their copies in `inside` have the calls' numbers. 0,
- * or -1 and err. */
-int sbx_telling_make(struct sbx_telling *telling, const sbx_plan *plan, sbx_plan *inside,
-                     struct sbx_error *err);
+/* Compiles the plan's records of type WATCH behind what refuses; their copies in `inside` have the
+ * calls' numbers. 0, or -1 and err. */
+int sbx_telling_make(struct sbx_telling *telling, const struct sbx_program *refusing,
+                     const sbx_plan *plan, sbx_plan *inside, struct sbx_error *err);
 void sbx_telling_free(struct sbx_telling *telling); /* what it holds */
 
 #endif

@@ -21,10 +21,9 @@ static void mend_head(uint8_t *data, size_t size, unsigned seed) {
   head.magic = SBX_WIRE_MAGIC;
   head.blob_size = (uint32_t)(size - HEAD);
   if (seed % 8) head.layers.filter_count %= 32;
-  if (seed % 8) head.layers.watch_count %= 32;
   memcpy(data, &head, HEAD);
   size_t layers_at = offsetof(struct sbx_wire_head, layers);
-  size_t count = (size_t)head.layers.filter_count + head.layers.watch_count;
+  size_t count = (size_t)head.layers.filter_count;
   size_t ahead_at = HEAD + count * sizeof(struct sock_filter);
   fuzz_mend_plan(data, size, ahead_at, layers_at + offsetof(struct sbx_layers, ahead_size));
   memcpy(&head, data, HEAD);
@@ -111,8 +110,7 @@ static void check_launch(const struct sbx_launch *launch) {
   MUST(launch->cgroup > launch->cwd && launch->cgroup < arena + size);
   MUST(head->layers.nlimits <= SBX_LIMITS_MAX);
   MUST(head->layers.filter_count <= BPF_MAXINSNS);
-  MUST(head->layers.watch_count <= BPF_MAXINSNS);
-  MUST((head->layers.filter_count + head->layers.watch_count) * sizeof *launch->filter <= size);
+  MUST(head->layers.filter_count * sizeof *launch->filter <= size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

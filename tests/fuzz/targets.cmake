@@ -29,6 +29,7 @@ sbx_fuzz_target(view sbx_path_open sbx_mounts_read_only sbx_mount_id
 sbx_fuzz_target(helper)
 sbx_fuzz_target(request)
 sbx_fuzz_target(address)
+sbx_fuzz_target(filter)
 sbx_fuzz_target(journal sbx_path_open)
 sbx_fuzz_target(output)
 sbx_fuzz_target(reports)
