@@ -3,6 +3,7 @@
 
 local landlock = require "sbx.landlock"
 local lists = require "sbx.lists"
+local mounts = require "sbx.mounts"
 local paths = require "sbx.paths"
 local peers = require "sbx.peers"
 local sources = require "sbx.sources"
@@ -149,7 +150,20 @@ local SUBREAPER = "only a subreaper ends the tree: it stops and kills until noth
   .. " takes up to seconds against processes that fork and exit for ever, and doesn't outlive its"
   .. " own SIGKILL"
 
+-- What lies in a file system of the command's own is not the host's, and nothing of it is hidden.
+local function own_places(work, missing)
+  for _, entry in ipairs(work.deny_read) do
+    for _, own in ipairs(mounts.OWN) do
+      if paths.covers(own, entry.path) then
+        note(missing, "policy_entry", string.format("deny_read %q: the command has a %s of its own,"
+             .. " whose files can be read", entry.entry or entry.path, own))
+      end
+    end
+  end
+end
+
 function M.processes(work, way, abi, enforced, missing)
+  if way.contained then own_places(work, missing) end
   enforced.kill_tree = KILLS[way.kill]
   if way.kill == "subreaper" then note(missing, "kill_tree", SUBREAPER) end
   if not way.pidns then

@@ -335,12 +335,29 @@ local function check_sockets(work)
   return true
 end
 
+-- What is mounted over the root itself would be above nobody who has it already.
+local function check_whole(work)
+  local deny = lists.find(work.deny_read, "path", "/")
+  if deny and not work.policy.readable then
+    return fail(deny.source, "deny_read \"/\" would leave nothing to run: list what may be read in"
+                .. " readable")
+  end
+  local keep = lists.find(work.read_only, "path", "/")
+  if keep and work.policy.mode == "danger-full-access" then
+    return fail(keep.source, "read_only \"/\" is what mode = \"read-only\" says: use that")
+  end
+  return true
+end
+
 local function take_away(work)
   local err
   for _, field in ipairs({ "read_only", "deny_read", "unix_sockets" }) do
     work[field], err = collect(work, field)
     if err then return nil, err end
   end
+  local ok
+  ok, err = check_whole(work)
+  if not ok then return nil, err end
   return check_sockets(work)
 end
 

@@ -355,9 +355,11 @@ end
 --- The list with a policy's own `{deny, allow}`. Gives also the names in `allow` that were not
 --- refused anyway.
 function M.edit(list, edits)
-  local allowed, kept, seen, idle = as_set(edits.allow or {}), {}, {}, {}
+  local allowed, denied = as_set(edits.allow or {}), as_set(edits.deny or {})
+  local kept, seen, idle = {}, {}, {}
   for _, rule in ipairs(list) do
-    if allowed[rule.call] then seen[rule.call] = true else kept[#kept + 1] = rule end
+    seen[rule.call] = seen[rule.call] or allowed[rule.call]
+    if not (allowed[rule.call] or denied[rule.call]) then kept[#kept + 1] = rule end
   end
   for _, call in ipairs(edits.deny or {}) do
     kept[#kept + 1] = { call = call, errno = "EPERM" }

@@ -114,7 +114,7 @@ local function watch_of(work, way, shared, engine)
   if not work.ctx.watch then return nil end
   return watching.of(engine, {
     fs = work.restricts_fs or way.contained, contained = way.contained, network = shared.network,
-    reads = work.readable ~= nil or #work.deny_read > 0,
+    reads = work.readable ~= nil or #work.deny_read > 0, sockets = shared.sockets ~= nil,
   }, work.policy)
 end
 

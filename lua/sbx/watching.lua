@@ -63,10 +63,8 @@ end
 
 -- Not what programs only try, to fall back (ENOSYS), and not what every program calls all the time
 -- where the filter's answer is one of many (ioctl, fcntl, prlimit64): that stays with the filter.
--- setsockopt is there for its length: its rules were two thirds of the program, which each start
--- pays for, and few commands set options of sockets that nothing can be done with.
 local SEEN = {
-  "socket", "socketpair", "connect", "bind", "listen", "sendto", "setsockopt",
+  "socket", "socketpair", "connect", "bind", "listen", "sendto",
   "unshare", "setns", "clone", "mount", "umount2", "pivot_root", "move_mount", "open_tree",
   "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", 467,
   "bpf", "perf_event_open", "open_by_handle_at", "kexec_load", "kexec_file_load", "init_module",
@@ -79,17 +77,14 @@ local SEEN = {
   "setpriority", "ioprio_set",
 }
 
--- The last steps of a starting command, whose supervisor can't answer yet.
-local OWN = {
-  sendmsg = true, close = true, seccomp = true, rt_sigprocmask = true, prctl = true,
-  execve = true, exit = true,
-}
-
-local function seen_of(policy)
+local function seen_of(policy, wish)
   local set = {}
   for _, call in ipairs(SEEN) do set[call] = true end
+  -- The rules for options are half of the filter, which each start pays for; few commands set any
+  -- of sockets that nothing can be done with.
+  if wish.network == "none" and not wish.sockets then set.setsockopt = true end
   for _, call in ipairs((policy.syscalls or {}).deny or {}) do
-    if not OWN[call] then set[call] = true end
+    set[call] = true
   end
   return set
 end
@@ -123,7 +118,7 @@ end
 
 --- The engine plan's `watch`: `{calls, seen, handled, places}`.
 ---@param engine table  the rest of it
----@param wish {fs: boolean, contained: boolean, reads: boolean, network: string}
+---@param wish {fs: boolean, contained: boolean, reads: boolean, network: string, sockets: boolean}
 ---@param policy table
 function M.of(engine, wish, policy)
   local calls = {}
@@ -135,7 +130,7 @@ function M.of(engine, wish, policy)
   if wish.network == "loopback" then sockets(calls) end
   exits(calls)
   local handled, places = places_of(engine)
-  return { calls = calls, seen = seen_of(policy), handled = handled, places = places }
+  return { calls = calls, seen = seen_of(policy, wish), handled = handled, places = places }
 end
 
 return M

@@ -120,8 +120,8 @@ static int install_listening(struct sbx_child *child) {
   return hand_over(child->listener, sbx_fd_high(listener));
 }
 
-/* In place of the next step: one filter, with a name of its own as the kernel may refuse it where
- * it takes one without a listener. */
+/* A watched command's filter. A step of its own, as a host goes on without the watch where this one
+ * fails: under somebody else's listener there can be none (EBUSY). */
 static int step_watch(struct sbx_child *child) {
   if (!child->launch->head.layers.watched) return 0;
   child->watched = true;
@@ -190,8 +190,11 @@ SBX_ON_OWN_STACK static int run_steps(void *argument) {
     child->layer = steps[i].layer;
     break;
   }
-  /* exit_group(2) may be watched, and who would answer waits for this end */
-  if (child->watched) syscall(SYS_exit, 125);
+  /* exit_group(2) may be watched, and who would answer waits for this end; exit(2) refused */
+  if (child->watched) {
+    syscall(SYS_exit, 125);
+    __builtin_trap();
+  }
   _exit(125);
 }
 

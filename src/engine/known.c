@@ -69,9 +69,13 @@ static bool is_it(const struct sbx_directory *known, const struct base *base,
          known->text[parts->size] == 0;
 }
 
+static size_t used(const struct sbx_known *known) {
+  return known->next < SBX_KNOWN_MAX ? known->next : SBX_KNOWN_MAX;
+}
+
 static struct sbx_directory *find(struct sbx_known *list, const struct base *base,
                                   const struct split *parts) {
-  for (size_t i = 0; i < list->count; i++)
+  for (size_t i = 0; i < used(list); i++)
     if (is_it(&list->list[i], base, parts)) return &list->list[i];
   return NULL;
 }
@@ -82,7 +86,7 @@ static void drop(struct sbx_directory *known) {
 }
 
 void sbx_known_forget(struct sbx_known *known) {
-  for (size_t i = 0; i < known->count; i++) drop(&known->list[i]);
+  for (size_t i = 0; i < used(known); i++) drop(&known->list[i]);
 }
 
 /* Only where no link is on the way: one could be put in another's place without being told. */
@@ -126,7 +130,6 @@ static struct sbx_directory *keep(const struct sbx_look *look, int at, const str
     return NULL;
   }
   struct sbx_directory *known = &list->list[list->next++ % SBX_KNOWN_MAX];
-  if (list->count < SBX_KNOWN_MAX) list->count++;
   drop(known);
   *known = (struct sbx_directory){.device = base->device,
                                   .inode = base->inode,
@@ -165,21 +168,21 @@ static bool is_plain(const struct sbx_look *look, const struct sbx_directory *kn
   return !judge->lost_power || st.stx_uid == judge->uid;
 }
 
-/* A device is no part of the file system that its name is in: a read-only mount is not in its way
- * (access(2)). /dev/null is opened by every other program. */
-static bool is_open_device(const struct sbx_look *look, const struct sbx_directory *known,
-                           const char *name) {
+/* A read-only mount is not in the way of who opens a device, only of files, directories and links
+ * (sb_permission() in fs/namei.c). /dev/null is opened by every other program. */
+static bool is_writable_device(const struct sbx_look *look, const struct sbx_directory *known,
+                               const char *name) {
   const struct sbx_judge *judge = &look->sight->judge;
-  const struct sbx_places *places = &judge->places;
-  char path[PATH_MAX + NAME_MAX + 2];
+  char path[PATH_MAX];
   struct statx st;
   if (statx(known->fd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 ||
-      (st.stx_mode & S_IFMT) != S_IFCHR || !sbx_path_of(known->fd, path))
+      (st.stx_mode & S_IFMT) != S_IFCHR || !sbx_path_of(known->fd, path) ||
+      !sbx_path_append(path, name))
     return false;
   if (judge->lost_power && faccessat(known->fd, name, R_OK | W_OK, AT_EACCESS) < 0) return false;
-  snprintf(path + strlen(path), NAME_MAX + 2, "/%s", name);
-  return !sbx_places_hide(places, path) && !sbx_places_refuse(places, path, SBX_PLACE_WRITE) &&
-         !sbx_places_refuse(places, path, SBX_PLACE_READ);
+  return !sbx_places_hide(&judge->places, path) &&
+         !sbx_places_refuse(&judge->places, path, SBX_PLACE_WRITE) &&
+         !sbx_places_refuse(&judge->places, path, SBX_PLACE_READ);
 }
 
 /* Whoever may not write what is there for want of plain permissions is no evidence. */
@@ -189,10 +192,10 @@ bool sbx_known_quiet(const struct sbx_look *look, int at, const char *path, enum
   if (!split(path, &parts)) return false;
   const struct sbx_directory *known = look_up(look, at, &parts);
   if (!known) return false;
-  if (!known->quiet) return use == SBX_USE_WRITE && is_open_device(look, known, parts.name);
+  if (!known->quiet) return use == SBX_USE_OPEN && is_writable_device(look, known, parts.name);
   if (use == SBX_USE_MAKE) return true;
   if (!is_plain(look, known, parts.name, &type)) return false;
-  if (use == SBX_USE_WRITE) return type != S_IFLNK; /* it would be followed */
+  if (use == SBX_USE_WRITE || use == SBX_USE_OPEN) return type != S_IFLNK; /* would be followed */
   return use == SBX_USE_REMOVE || type != S_IFDIR;
 }
 

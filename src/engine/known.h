@@ -16,7 +16,8 @@ enum sbx_use {
   SBX_USE_MAKE,   /* a new name, or none where it exists */
   SBX_USE_REMOVE, /* a name is taken away or replaced */
   SBX_USE_MOVE,   /* likewise, and what is known of it with it */
-  SBX_USE_WRITE,  /* what is there, or would be made */
+  SBX_USE_WRITE,  /* what is there is changed */
+  SBX_USE_OPEN,   /* what is there, or would be made, is opened to write */
 };
 
 struct sbx_known {
@@ -27,7 +28,7 @@ struct sbx_known {
     bool used, quiet;
     char text[SBX_KNOWN_TEXT]; /* as it was given, up to the last name */
   } list[SBX_KNOWN_MAX];
-  size_t next, count; /* of those that were ever used: no page of the others is touched */
+  size_t next; /* as many were put there so far: no page of the others is touched */
 };
 
 /* Whether nothing of this use is refused, for all that is known. */

@@ -102,8 +102,7 @@ char *sbx_launch_pack(const sbx_sandbox *sandbox, const struct sbx_layers *layer
   const char *arg0 = request->arg0 ? request->arg0 : request->argv[0];
   if (!blob.bytes) blob.failed = true;
   *head = (struct sbx_wire_head){.magic = SBX_WIRE_MAGIC, .layers = *layers};
-  put(&blob, layers->watched ? sandbox->telling.code : sandbox->refusing.code,
-      layers->filter_count * sizeof(struct sock_filter));
+  put(&blob, sbx_sandbox_filter(sandbox), layers->filter_count * sizeof(struct sock_filter));
   put_plan(&blob, sandbox->ahead);
   put_plan(&blob, inside);
   put_text(&blob, arg0);

@@ -128,7 +128,7 @@ static void look_open(const struct sbx_look *look) {
   struct sbx_found found;
   if (!read_flags(look, &o) || !sbx_look_text(look, look->form->path, path, sizeof path)) return;
   if (!begin_at(&o, path)) return;
-  enum sbx_use use = o.fresh ? SBX_USE_MAKE : SBX_USE_WRITE;
+  enum sbx_use use = o.fresh ? SBX_USE_MAKE : SBX_USE_OPEN;
   bool by_rule = look->rule->value != SBX_CONTINUE;
   if (!by_rule && (o.flags & O_TMPFILE) != O_TMPFILE && !(o.reads && !o.writes && !o.makes) &&
       sbx_known_quiet(look, look->form->at, path, use))

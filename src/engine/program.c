@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/error.h"
+#include "layers/decision.h"
 #include "layers/seccomp.h"
 
 static int fail(struct sbx_error *err, const char *step, int code, const char *detail) {
@@ -63,6 +64,7 @@ static int compile(struct sbx_program *program, struct sbx_error *err) {
   int rc = add_calls(program, filter, err);
   if (rc == 0 && !(program->code = sbx_filter_export(filter, &count)))
     rc = fail(err, "seccomp", errno ? errno : EINVAL, "export the filter");
+  if (rc == 0) program->code = sbx_filter_shorten(program->code, &count);
   if (rc == 0 && count > BPF_MAXINSNS) rc = fail(err, "seccomp", E2BIG, NULL);
   program->count = (uint32_t)count;
   sbx_filter_free(filter);

@@ -41,7 +41,7 @@ bool sbx_path_of(int fd, char path[PATH_MAX]) {
   return (size_t)size < tail || strcmp(path + (size_t)size - tail, gone) != 0;
 }
 
-static bool append(char path[PATH_MAX], const char *name) {
+bool sbx_path_append(char path[PATH_MAX], const char *name) {
   size_t size = strlen(path), more = strlen(name);
   if (more == 0) return true;
   if (size + more + 2 > PATH_MAX) return false;
@@ -53,7 +53,7 @@ static bool append(char path[PATH_MAX], const char *name) {
 bool sbx_found_path(const struct sbx_found *found, char path[PATH_MAX]) {
   if (found->code == 0 && !*found->name) return sbx_path_of(found->object, path);
   return sbx_path_of(found->directory, path) &&
-         append(path, found->code ? found->rest : found->name);
+         sbx_path_append(path, found->code ? found->rest : found->name);
 }
 
 int sbx_resolve_base(pid_t pid, int at) {

@@ -25,5 +25,7 @@ void sbx_found_close(struct sbx_found *found);
 /* The real path of what was found or would be made: false where it has none. */
 bool sbx_found_path(const struct sbx_found *found, char path[PATH_MAX]);
 bool sbx_path_of(int fd, char path[PATH_MAX]);
+/* False: it would be too long. */
+bool sbx_path_append(char path[PATH_MAX], const char *name);
 
 #endif

@@ -1,5 +1,5 @@
-/* The rules of a watch: which answer a call gets, by its registers alone. They are what the filter
- * compared already; several may hold, and what refuses comes first. */
+/* The rules of a watch: which answer a call gets that is handed over, by its registers alone. The
+ * filter looks less closely (notify.h). Several may hold, and what refuses comes first. */
 #ifndef SBX_RULES_H
 #define SBX_RULES_H
 

@@ -261,6 +261,10 @@ static int make_programs(sbx_sandbox *sandbox, const sbx_plan *plan, const sbx_s
   return 0;
 }
 
+const struct sock_filter *sbx_sandbox_filter(const sbx_sandbox *sandbox) {
+  return sandbox->layers.watched ? sandbox->telling.code : sandbox->refusing.code;
+}
+
 /* ---- the whole ---- */
 
 static int apply_record(sbx_sandbox *sandbox, const struct sbx_record_header *record,

@@ -34,7 +34,7 @@ struct sbx_sandbox {
   sbx_plan *names; /* to be resolved for each job; and by whom the addresses are then told */
   char *journals;  /* of placeholders, in order, each with a NUL byte behind it; or NULL */
   size_t journals_size;
-  struct sbx_program refusing; /* the filter, unless there is the other */
+  struct sbx_program refusing; /* the filter of an unwatched run, and the first part of telling's */
   struct sbx_telling telling;
   int ruleset; /* Landlock, or -1 */
   char *cgroup;
@@ -42,6 +42,8 @@ struct sbx_sandbox {
   size_t npins;
 };
 
+/* The filter, of so many instructions as the layers say. */
+const struct sock_filter *sbx_sandbox_filter(const sbx_sandbox *sandbox);
 /* Notes in the layers what is made inside. */
 void sbx_layers_measure(struct sbx_layers *layers, const sbx_plan *inside);
 

@@ -87,7 +87,7 @@ static void touch_memory(struct sbx_received *received) {
 }
 
 /* What the first call that is handed over would wait for. */
-static void look_ahead(const struct sbx_layers *layers) {
+static void ask_for_remote_mounts(const struct sbx_layers *layers) {
   if (layers->watched && layers->namespaces & SBX_NS_MOUNT) sbx_remote_settle();
 }
 
@@ -95,7 +95,7 @@ void sbx_spare_await(struct sbx_launch *launch) {
   static struct sbx_received received;
   const sbx_plan *ahead = launch->ahead, *inside = launch->inside;
   touch_memory(&received);
-  look_ahead(&launch->head.layers);
+  ask_for_remote_mounts(&launch->head.layers);
   if (receive(launch->request_socket, &received) != 1) _exit(0);
   if (!sbx_received_head(&received, &launch->head)) _exit(125);
   if (sbx_received_unpack(&received, launch) < 0) _exit(125); /* the host sees an end of file */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/error.h"
+#include "layers/decision.h"
 #include "layers/notify.h"
 #include "layers/seccomp.h"
 
@@ -12,14 +13,13 @@ static int fail(struct sbx_error *err, int code, const char *detail) {
   return sbx_fail(err, SBX_ERROR_SANDBOX, "watch", code, detail);
 }
 
-/* A child makes them behind the filter while its supervisor still waits for its execve, and could
- * not answer. */
-static int check_watched(const char *name, struct sbx_error *err) {
-  static const char *const own[] = {"sendmsg", "close",  "seccomp", "rt_sigprocmask",
-                                    "prctl",   "execve", "exit",    NULL};
+bool sbx_call_is_own(const char *name, int number) {
+  static const char *const own[] = {"sendmsg", "sendmmsg", "close", "rt_sigprocmask",
+                                    "prctl",   "execve",   "exit",  NULL};
+  bool named = name && *name;
   for (const char *const *at = own; *at; at++)
-    if (strcmp(name, *at) == 0) return fail(err, EINVAL, name);
-  return 0;
+    if (named ? strcmp(name, *at) == 0 : number == sbx_call_number(*at, -1)) return true;
+  return false;
 }
 
 /* The supervisor compares numbers, and has no library to ask. A call that this architecture lacks
@@ -29,7 +29,8 @@ static int add(struct sbx_telling *telling, struct sbx_notify *notify, sbx_plan 
   struct sbx_call call = sbx_call_of(record);
   int number = sbx_call_number(call.name, call.refusal.number);
   if (number == -1) return fail(err, ENOENT, call.name);
-  if (check_watched(call.name, err) < 0) return -1;
+  if (sbx_call_is_own(call.name, call.refusal.number))
+    return fail(err, EINVAL, "what a start itself calls");
   if (call.refusal.errno_value == SBX_ON_BEHALF) {
     if (sbx_call_on_behalf(&call, err) < 0) return -1;
     telling->on_behalf = true;
@@ -69,6 +70,7 @@ int sbx_telling_make(struct sbx_telling *telling, const struct sbx_program *refu
   if (rc == 0 &&
       !(telling->code = sbx_notify_compile(&notify, refusing->code, refusing->count, &count)))
     rc = fail(err, errno, NULL);
+  if (rc == 0) telling->code = sbx_filter_shorten(telling->code, &count);
   if (rc == 0 && count > BPF_MAXINSNS) rc = fail(err, E2BIG, NULL);
   telling->count = (uint32_t)count;
   sbx_notify_free(&notify);

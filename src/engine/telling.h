@@ -17,6 +17,9 @@ struct sbx_telling {
  * calls' numbers. 0, or -1 and err. */
 int sbx_telling_make(struct sbx_telling *telling, const struct sbx_program *refusing,
                      const sbx_plan *plan, sbx_plan *inside, struct sbx_error *err);
+/* Whether a child makes it behind the filter, while its supervisor still waits for its execve and
+ * could not answer: such a call can't be watched. name: may be NULL or "". */
+bool sbx_call_is_own(const char *name, int number);
 void sbx_telling_free(struct sbx_telling *telling); /* what it holds */
 
 #endif

@@ -17,7 +17,7 @@ struct sbx_wire_head {
   /* which descriptors come along, in this order, after control, stdout and stderr */
   uint8_t has_stdin, has_ruleset, blob_in_memfd, reserved;
 };
-/* The blob: instructions of both filters, the two plans of what is made inside, then NUL-terminated
+/* The blob: the filter's instructions, the two plans of what is made inside, then NUL-terminated
  * strings: argv, env, candidates, cwd, cgroup */
 
 /* Spares: the host orders one from the spawner, which offers it when it is made, with the socket

@@ -68,8 +68,9 @@ local function count_calls(directory, line)
   local count = 0
   for text in io.lines(log) do
     local reads = text:find("open") and text:find("O_RDONLY") and not text:find("O_CREAT")
-    local by_descriptor = text:find("utimensat%(%d+, NULL") or text:find("resumed>", 1, true)
-    if not reads and not by_descriptor and text:find("%(") then count = count + 1 end
+    local by_descriptor = text:find("utimensat%(%d+, NULL")
+    local again = text:find("resumed>", 1, true) -- a second line of the same call
+    if not (reads or by_descriptor or again) and text:find("%(") then count = count + 1 end
   end
   os.remove(log)
   return count

@@ -88,7 +88,7 @@ local function start(bench, slot, scene, what)
     %s
     %s </dev/null >tracer.out 2>&1; cat tracer.out; pid=$(sed -n 's/^host\t//p' tracer.out)
     rm tracer.out
-    %s]]):format(slot, slot, slot, scene.tier:match("[+@]$") and MORE or "",
+    %s]]):format(slot, slot, slot, scene.tier:match("[+@]") and MORE or "",
                      what == "record" and SWEEP or "",
                      M.line(bench, slot, scene, what), STATE)
   return assert(io.popen("sh -c " .. quote(script)))

@@ -19,14 +19,16 @@ local function tiers()
   return list
 end
 
--- A "+" uses more layers, and stands for the plain one where only a part of the cells runs.
-local PART = { contained = { "contained+ cold" }, landlock = { "landlock cold" },
+-- A "+" uses more layers and a "~" is watched: both stand for the plain one where only a part of
+-- the cells runs.
+local PART = { contained = { "contained+~ cold" }, landlock = { "landlock cold" },
                none = { "none cold" } }
 local WHOLE = {
   contained = { "contained cold", "contained ahead", "contained warm", "contained+ cold",
-                "contained+ warm", "contained@ cold", "auto cold" },
+                "contained+ warm", "contained@ cold", "contained~ cold", "contained~ warm",
+                "contained+~ cold", "auto cold" },
   landlock = { "landlock cold", "landlock ahead", "landlock warm", "landlock+ cold",
-               "landlock+ warm" },
+               "landlock+ warm", "landlock~ cold" },
   none = { "none cold", "none ahead", "none warm" },
 }
 

@@ -2,11 +2,12 @@
 -- command again, as if nothing had been: lua5.4 host.lua PATH CPATH KIND TIER DIRECTORY PORT SOCKET
 --   KIND  cold: the first command. ahead: the second, while which a supervisor is made ahead.
 --         warm: one that takes such a supervisor.
---   TIER  contained, landlock, auto, none; with a "+" or "@" after it a policy that uses more
+--   TIER  contained, landlock, auto, none; with a "+" or "@" after it a policy that uses more. A
+--         "~" at the end: watched.
 -- What came of it goes to standard output, a line each, the fields apart by tabs.
 package.path, package.cpath = arg[1], arg[2]
 local kind, tier, base, port, socket = table.unpack(arg, 3)
-local more = tier:match("[+@]$")
+local more, watch = tier:match("[+@]"), tier:match("~$") ~= nil
 tier = tier:match("%l+")
 local work, outside = base .. "/work", base .. "/outside"
 io.stdout:setvbuf("line")
@@ -54,6 +55,7 @@ local function options(name)
   opts.policy = { extends = "workspace-write", exclude_slash_tmp = true,
                   exclude_tmpdir_env_var = true, writable_roots = { base .. "/second" } }
   if more then add_more(opts) end
+  opts.watch = watch
   if tier ~= "auto" then opts.tier = tier end
   return opts
 end
@@ -77,7 +79,8 @@ local function tell(word, name, ok, r, err, out)
     say(word, ran, err.kind, err.step or "", err.code or "", one_line(err.message))
   else
     say(word, ran, "ok", tostring(r.sandbox.tier), tostring(r.exit_code),
-        one_line(("kill_tree=%s %s%s"):format(kill_tree(r), r.stdout, r.stderr)))
+        one_line(("kill_tree=%s watched=%s %s%s"):format(kill_tree(r),
+          tostring(r.denial and r.denial.watched), r.stdout, r.stderr)))
   end
 end
 

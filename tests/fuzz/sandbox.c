@@ -30,9 +30,7 @@ static void check_arrived(const sbx_sandbox *sandbox, const struct sbx_request *
   size_t filter = sandbox->layers.filter_count * sizeof(struct sock_filter);
   check_plan(sandbox->ahead, launch->ahead);
   check_plan(sandbox->inside, launch->inside);
-  const struct sock_filter *code =
-      sandbox->layers.watched ? sandbox->telling.code : sandbox->refusing.code;
-  MUST(filter == 0 || memcmp(code, launch->filter, filter) == 0);
+  MUST(filter == 0 || memcmp(sbx_sandbox_filter(sandbox), launch->filter, filter) == 0);
   check_list(launch->argv, request->argv);
   check_list(launch->envp, request->env);
   MUST(strcmp(launch->cwd, request->cwd) == 0);
@@ -62,7 +60,7 @@ static void check_layers(const sbx_sandbox *sandbox) {
   const struct sbx_layers *layers = &sandbox->layers;
   MUST(layers->nlimits <= SBX_LIMITS_MAX && layers->filter_count <= BPF_MAXINSNS);
   MUST(layers->kill <= SBX_KILL_CGROUP &&
-       (layers->filter_count == 0) == !(sandbox->refusing.code || sandbox->telling.code));
+       (layers->filter_count == 0) == !sbx_sandbox_filter(sandbox));
   bool weak = !(layers->flags & SBX_FLAG_NO_NEW_PRIVS);
   MUST(!weak || (!layers->filter_count && !layers->has_ruleset));
 }

@@ -128,7 +128,8 @@ describe("names", function()
     assert.matches('network.allow "no.such.name.invalid:1"', err.message, 1, true)
   end)
 
-  it("are resolved within the time of the set-up, and never by transform", function()
+  it("are resolved within the time of the set-up", function()
+    if not has_tier("contained") then return end -- what follows needs namespaces
     -- a look-up that has no end: the file that it begins with is a pipe that nobody writes
     local pipe, script = dir .. "/pipe", dir .. "/script.lua"
     support.write(script, [[
@@ -139,6 +140,9 @@ describe("names", function()
       .. " 'mount --bind %s /etc/hosts && exec %s/bin/sbxlua %s'"
     assert.equal("nil\tsandbox\tsetup_timeout\n",
                  support.output(line:format(pipe, pipe, os.getenv("SBX_PREFIX"), script)))
+  end)
+
+  it("are not resolved by transform", function()
     local opts = { "true", policy = policy({ "no.such.name.invalid:1" }), cwd = dir }
     local exec = assert(sbx.transform(opts))
     local words = {}

@@ -57,14 +57,15 @@ shows 'typed here'; cat screen
 tmux -S $PWD/socket kill-server
 ]]
 
--- The host's pseudo terminals, of which a command may take none; somebody else's come and go.
+-- The host's pseudo terminals, of which a command may take none.
 local function host_terminals()
   local found = {}
   for name in support.output("ls /dev/pts"):gmatch("%S+") do found[name] = true end
   return found
 end
 
-local function takes_none_beside(before)
+-- Waits for those of others, which come and go.
+local function none_new_since(before)
   return support.wait_until(function()
     for name in pairs(host_terminals()) do
       if not before[name] then return false end
@@ -94,7 +95,7 @@ tools.each_tier("terminals and jobs:", function(test)
                               .. " ls /dev/pts; exit 3' typescript </dev/null || echo ended $?")
     assert.matches("^/dev/pts/%d+\r\nterminal\r\n%d[%d%s]*ptmx\r\nended 3\n$", text)
     assert.matches("/dev/pts/%d", place:read("typescript"))
-    assert.is_truthy(takes_none_beside(before))
+    assert.is_truthy(none_new_since(before))
   end)
 
   test("python's pty", { "python3", contained = NO_PTY }, function(place)

@@ -63,18 +63,6 @@ describe("a plan", function()
     assert.equal(1, #rules(engine.watch.calls, "openat"))
     assert.is_nil(rules(engine.watch.calls, "openat")[1].args)
   end)
-
-  it("never watches what a starting command does", function()
-    local plan = plan_of({ mode = "read-only", syscalls = { deny = { "sendmsg", "getpid" } } },
-                         { watch = true })
-    for _, one in ipairs(plan.alternatives) do
-      local seen = one.engine.watch.seen
-      assert.is_true(seen.getpid)
-      for _, call in ipairs({ "sendmsg", "close", "seccomp", "prctl", "execve" }) do
-        assert.is_nil(seen[call])
-      end
-    end
-  end)
 end)
 
 describe("the filter of a watched run without network", function()
