@@ -352,6 +352,12 @@ local function as_set(calls)
   return set
 end
 
+-- What is left of a default rule where the policy denies the call: one that refuses it whole, with
+-- the errno that libc expects.
+local function outlasts(rule)
+  return not (rule.args or rule.on_behalf)
+end
+
 --- The list with a policy's own `{deny, allow}`. Gives also the names in `allow` that were not
 --- refused anyway.
 function M.edit(list, edits)
@@ -359,7 +365,9 @@ function M.edit(list, edits)
   local kept, seen, idle = {}, {}, {}
   for _, rule in ipairs(list) do
     seen[rule.call] = seen[rule.call] or allowed[rule.call]
-    if not (allowed[rule.call] or denied[rule.call]) then kept[#kept + 1] = rule end
+    if not allowed[rule.call] and (outlasts(rule) or not denied[rule.call]) then
+      kept[#kept + 1] = rule
+    end
   end
   for _, call in ipairs(edits.deny or {}) do
     kept[#kept + 1] = { call = call, errno = "EPERM" }

@@ -153,6 +153,16 @@ describe("writable roots", function()
     assert.matches("cwd", (message_of(WORKSPACE, { cwd = "/" })))
   end)
 
+  it("are never taken away whole: what is mounted over / is above nobody who has it", function()
+    assert.matches("mode = \"read-only\"", message_of({ mode = "danger-full-access",
+                                                        read_only = { "/" } }), 1, true)
+    assert.is_truthy(plan_of({ mode = "workspace-write", read_only = { "/" } }))
+    for _, mode in ipairs({ "workspace-write", "danger-full-access" }) do
+      assert.matches("readable", message_of({ mode = mode, deny_read = { "/" } }), 1, true)
+    end
+    assert.is_truthy(plan_of({ mode = "read-only", deny_read = { "/" }, readable = { "/a" } }))
+  end)
+
   it("take no globs", function()
     assert.matches("globs", (message_of(with("/w/*"))))
   end)

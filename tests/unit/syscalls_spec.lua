@@ -177,6 +177,13 @@ describe("the filter", function()
     assert.equal("EPERM", decide(list, 500))
     assert.equal("allow", decide(list, "bpf"))
     assert.same({ "read" }, idle)
+    list = syscalls.edit(none, { deny = { "unshare", "clone3" } })
+    assert.equal("EPERM", decide(list, "unshare", 0)) -- also where the default rule lets it pass
+    assert.equal("ENOSYS", decide(list, "clone3")) -- what libc falls back from
+    for _, rule in ipairs(syscalls.edit(syscalls.filter({ network = "allow" }),
+                                        { deny = { "connect" } })) do
+      if rule.call == "connect" then assert.equal("EPERM", rule.errno) end
+    end
     assert.equal("network", syscalls.rests_on("socket", { network = "none" }))
     assert.is_nil(syscalls.rests_on("socket", { network = "full" }))
   end)
