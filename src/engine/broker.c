@@ -175,13 +175,13 @@ static void start_worker(struct sbx_broker *broker, size_t i, const call *taken)
   pid_t pid = fork();
   if (pid == 0) {
     int code = make_call(broker, taken, answers[1]);
-    if (code != SBX_BROKER_TOLD) sbx_notice_answer(broker->listener, taken->id, code);
+    if (code != SBX_BROKER_TOLD) sbx_notice_answer(&broker->listener, taken->id, code);
     _exit(0);
   }
   sbx_fd_close(&answers[1]);
   if (pid < 0) {
     sbx_fd_close(&answers[0]);
-    sbx_notice_answer(broker->listener, taken->id, EAGAIN);
+    sbx_notice_answer(&broker->listener, taken->id, EAGAIN);
     return;
   }
   broker->forks++;
@@ -197,7 +197,7 @@ void sbx_broker_call(struct sbx_broker *broker, const call *taken) {
   } else if (broker->count < WAITING) {
     waiting[(broker->first + broker->count++) % WAITING] = *taken;
   } else {
-    sbx_notice_answer(broker->listener, taken->id, EAGAIN);
+    sbx_notice_answer(&broker->listener, taken->id, EAGAIN);
   }
 }
 
@@ -246,7 +246,7 @@ bool sbx_broker_reaped(struct sbx_broker *broker, pid_t pid) {
   broker->workers[i].pid = 0;
   sbx_fd_close(&broker->workers[i].answers);
   /* one that was told no, or was killed, has answered nothing */
-  if (broker->listener >= 0) sbx_notice_answer(broker->listener, broker->workers[i].call, EACCES);
+  if (broker->listener >= 0) sbx_notice_answer(&broker->listener, broker->workers[i].call, EACCES);
   serve_waiting(broker, i);
   return true;
 }

@@ -16,9 +16,10 @@ union sbx_notice {
 bool sbx_notice_take(int listener, union sbx_notice *taken);
 /* The number of a process that has ended may be another's by now: asked after each look at it. */
 bool sbx_notice_is_valid(int listener, uint64_t id);
-/* The call fails with this errno; 0: it has succeeded. */
-void sbx_notice_answer(int listener, uint64_t id, int code);
+/* The call fails with this errno; 0: it has succeeded. Where no answer can be given, the listener
+ * is closed (-1). */
+void sbx_notice_answer(int *listener, uint64_t id, int code);
 /* The kernel makes the call: only where a layer of it enforces (security.md 18). */
-void sbx_notice_go_on(int listener, uint64_t id);
+void sbx_notice_go_on(int *listener, uint64_t id);
 
 #endif

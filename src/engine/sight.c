@@ -76,7 +76,7 @@ static void look_at(const struct sbx_look *look) {
 }
 
 static void serve_call(struct sbx_sight *sight, const struct seccomp_notif *call) {
-  int listener = sight->broker->listener;
+  int *listener = &sight->broker->listener;
   const struct sbx_rule *rule = sbx_rules_find(&sight->rules, &call->data);
   struct sbx_look look = {sight, call, rule, rule ? rule->form : NULL};
   if (!rule) { /* the filter looks less closely: by no rule anything is in its way */
