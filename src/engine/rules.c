@@ -31,12 +31,16 @@ static void insert(struct sbx_rules *rules, struct sbx_rule rule) {
   rules->list[at] = rule;
 }
 
-int sbx_rules_read(struct sbx_rules *rules, const sbx_plan *plan) {
-  struct sbx_cursor cursor = sbx_plan_cursor(plan);
+int sbx_rules_open(struct sbx_rules *rules, const sbx_plan *plan) {
+  rules->plan = plan;
+  rules->list = malloc((count_of(plan) + 1) * sizeof *rules->list);
+  return rules->list ? 0 : -1;
+}
+
+static void read_plan(struct sbx_rules *rules) {
+  struct sbx_cursor cursor = sbx_plan_cursor(rules->plan);
   const struct sbx_record_header *header;
-  size_t count = count_of(plan);
-  rules->list = calloc(count + 1, sizeof *rules->list);
-  if (!rules->list) return -1;
+  rules->plan = NULL;
   while ((header = sbx_plan_next(&cursor))) {
     const struct sbx_refusal *refusal = sbx_record_payload(header);
     if (header->type != SBX_RECORD_WATCH) continue;
@@ -46,7 +50,6 @@ int sbx_rules_read(struct sbx_rules *rules, const sbx_plan *plan) {
                                     again ? rules->list[rules->count - 1].form
                                           : sbx_call_form(refusal->number)});
   }
-  return 0;
 }
 
 /* As the filter does: on all 64 bits. */
@@ -84,8 +87,8 @@ static size_t first_of(const struct sbx_rules *rules, int number) {
   return low;
 }
 
-const struct sbx_rule *sbx_rules_find(const struct sbx_rules *rules,
-                                      const struct seccomp_data *data) {
+const struct sbx_rule *sbx_rules_find(struct sbx_rules *rules, const struct seccomp_data *data) {
+  if (rules->plan) read_plan(rules);
   for (size_t i = first_of(rules, data->nr); i < rules->count; i++) {
     if (rules->list[i].number != data->nr) return NULL;
     if (all_hold(&rules->list[i], data)) return &rules->list[i];

@@ -17,12 +17,13 @@ struct sbx_rules {
     const struct sbx_call_form *form; /* or NULL */
   } * list;
   size_t count;
+  const sbx_plan *plan; /* still to be read; or NULL */
 };
 
-/* Reads them; the plan must outlive them. 0, or -1 and errno. */
-int sbx_rules_read(struct sbx_rules *rules, const sbx_plan *plan);
+/* Makes room for those of a plan, which must outlive them. They are read when the first call comes:
+ * many a short command makes none that is handed over. 0, or -1 and errno. */
+int sbx_rules_open(struct sbx_rules *rules, const sbx_plan *plan);
 /* The rule that decides, or NULL. */
-const struct sbx_rule *sbx_rules_find(const struct sbx_rules *rules,
-                                      const struct seccomp_data *data);
+const struct sbx_rule *sbx_rules_find(struct sbx_rules *rules, const struct seccomp_data *data);
 
 #endif

@@ -138,7 +138,7 @@ int sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker, const sbx
   sight->broker = broker;
   broker->denied = note_denied;
   broker->context = sight;
-  if (sbx_rules_read(&sight->rules, plan) < 0) return -1;
+  if (sbx_rules_open(&sight->rules, plan) < 0) return -1;
   sbx_places_read(&sight->judge.places, plan);
   sight->judge.uid = geteuid();
   sight->judge.lost_power = sight->judge.uid == 0 && !(keeps(kept_capabilities, "dac_override") &&
