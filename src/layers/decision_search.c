@@ -137,7 +137,7 @@ static int search_ranges(struct sbx_decisions *graph, struct range *ranges, size
 static int search_anew(struct sbx_decisions *graph, int root) {
   size_t most = (size_t)graph->count * 2 + 1;
   uint32_t *edges = malloc(most * sizeof *edges);
-  struct range *ranges = malloc(most * sizeof *ranges);
+  struct range *ranges = calloc(most, sizeof *ranges);
   int *known = malloc((size_t)graph->count * sizeof *known), found = -1;
   if (edges && ranges && known)
     found = search_ranges(graph, ranges,
