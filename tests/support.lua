@@ -306,12 +306,16 @@ function M.tier()
   return only ~= "" and only or require("sbx").probe().tiers[1]
 end
 
---- Whether a result's `sandbox` says that `property` isn't enforced.
-function M.is_missing(sandbox, property)
+--- Why `property` isn't enforced, as a result's `sandbox` says it; nil where it says nothing.
+function M.missing_reason(sandbox, property)
   for _, entry in ipairs(sandbox.missing) do
-    if entry.property == property then return true end
+    if entry.property == property then return entry.reason end
   end
-  return false
+end
+
+--- Whether it says so.
+function M.is_missing(sandbox, property)
+  return M.missing_reason(sandbox, property) ~= nil
 end
 
 M.is_root = M.output("id -u") == "0\n"

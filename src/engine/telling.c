@@ -30,7 +30,7 @@ static int add(struct sbx_telling *telling, struct sbx_notify *notify, sbx_plan 
   int number = sbx_call_number(call.name, call.refusal.number);
   if (number == -1) return fail(err, ENOENT, call.name);
   if (sbx_call_is_own(call.name, call.refusal.number))
-    return fail(err, EINVAL, "what a start itself calls");
+    return fail(err, EINVAL, *call.name ? call.name : "a call by number");
   if (call.refusal.errno_value == SBX_ON_BEHALF) {
     if (sbx_call_on_behalf(&call, err) < 0) return -1;
     telling->on_behalf = true;

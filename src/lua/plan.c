@@ -312,18 +312,20 @@ static int errno_of(lua_State *L, int rule) {
 typedef int add_call(sbx_plan *plan, const char *name, int number, int errno_value,
                      const struct sbx_arg *args, unsigned nargs);
 
-/* A rule of the filter that is to be seen is answered by the supervisor instead; so is what is on
- * behalf where there is a watch, as a tree has one listener. seen: the table of such calls, or 0.
- */
-static add_call *way_of(lua_State *L, int rule, int seen, int value) {
+/* A rule of the filter that is to be seen is answered by the supervisor instead, unless a start
+ * makes that call itself; so is what is on behalf where there is a watch, as a tree has one
+ * listener. seen: the table of such calls, or 0. */
+static add_call *way_of(lua_State *L, int seen, const char *name, int number, int value) {
   if (value == SBX_CONTINUE) return sbx_plan_watch;
   if (seen == 0) return sbx_plan_refuse;
   if (value == SBX_ON_BEHALF) return sbx_plan_watch;
-  lua_getfield(L, rule, "call");
-  lua_gettable(L, seen);
+  if (name)
+    lua_getfield(L, seen, name);
+  else
+    lua_geti(L, seen, number);
   bool is_seen = lua_toboolean(L, -1);
   lua_pop(L, 1);
-  return is_seen ? sbx_plan_watch : sbx_plan_refuse;
+  return is_seen && !sbx_call_is_own(name, number) ? sbx_plan_watch : sbx_plan_refuse;
 }
 
 static void read_refusal(lua_State *L, int seen, sbx_plan *plan) {
@@ -337,9 +339,7 @@ static void read_refusal(lua_State *L, int seen, sbx_plan *plan) {
   if (numbered && (number < 0 || number > CALL_MAX)) sbx_lua_misuse(L, "no such system call");
   const char *name = numbered ? NULL : lua_tostring(L, -1);
   if (!numbered && !name) sbx_lua_misuse(L, "a filter rule needs a call");
-  add_call *add = way_of(L, rule, seen, value);
-  if (add == sbx_plan_watch && value > 0 && sbx_call_is_own(name, (int)number))
-    add = sbx_plan_refuse;
+  add_call *add = way_of(L, seen, name, (int)number, value);
   must(L, add(plan, name, (int)number, value, args, nargs));
   lua_pop(L, 1);
 }

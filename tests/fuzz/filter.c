@@ -210,7 +210,7 @@ static void check_calls(const struct programs *programs, const struct rules *wat
     for (int i = 0; round > 0 && i < 6; i++) data.args[i] = value_of(in);
     for (data.nr = 0; data.nr < CALLS + 4; data.nr++) check_call(programs, watched, &data);
     data.nr = 0x40000000 | (int)fuzz_number(in, 256);
-    if (programs->refusing.count > 0) check_call(programs, watched, &data);
+    check_call(programs, watched, &data);
   }
 }
 

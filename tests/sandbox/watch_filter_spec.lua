@@ -12,12 +12,6 @@ def attempt(call):
     except OSError as e: print(errno.errorcode[e.errno])
 ]]
 
-local function missing(r, property)
-  for _, entry in ipairs(r.sandbox.missing) do
-    if entry.property == property then return entry.reason end
-  end
-end
-
 for _, tier in ipairs(watch.tiers()) do
   describe("the filter of a watched run in the " .. tier .. " tier", function()
     local scene
@@ -69,7 +63,7 @@ a, b = socket.socketpair()
 attempt(lambda: a.sendmsg([b"x"])); attempt(lambda: open(%q, "w"))]]):format(scene.out .. "/made"),
         { policy = { syscalls = { deny = { "sendmsg" } } } })
       assert.matches("^EPERM\nE%u+\n$", r.stdout)
-      assert.is_nil(missing(r, "watch"))
+      assert.is_nil(support.missing_reason(r.sandbox, "watch"))
       assert.is_truthy(watch.about(r, scene.out .. "/made"))
     end)
 
@@ -78,7 +72,7 @@ attempt(lambda: a.sendmsg([b"x"])); attempt(lambda: open(%q, "w"))]]):format(sce
         local r = scene:run(tier, { "true" }, { policy = { syscalls = { deny = { call } } },
                                                 setup_timeout_ms = 4000 })
         assert.is_truthy(r.exit_code, tostring(call))
-        assert.is_nil(missing(r, "watch"), tostring(call))
+        assert.is_nil(support.missing_reason(r.sandbox, "watch"), tostring(call))
       end
     end)
 
@@ -96,7 +90,7 @@ attempt(lambda: a.sendmsg([b"x"])); attempt(lambda: open(%q, "w"))]]):format(sce
       local r = scene:run(tier, "echo x >>" .. scene.out .. "/write; echo ran",
                           { policy = { syscalls = { deny = { "sendmsg", "sendmmsg" } } } })
       assert.equal("ran\n", r.stdout)
-      assert.matches("Operation not permitted", missing(r, "watch"))
+      assert.matches("Operation not permitted", support.missing_reason(r.sandbox, "watch"))
       assert.equal("x\n", support.read(scene.out .. "/write"))
     end)
   end)
@@ -130,6 +124,7 @@ describe("devices in a watched run", function()
     local r = scene:run(tier, "head -c 1 /dev/zero | wc -c",
                         { policy = { deny_read = { "/dev/zero" } } })
     assert.equal("1\n", r.stdout)
-    assert.matches('deny_read "/dev/zero"', missing(r, "policy_entry"), 1, true)
+    assert.matches('deny_read "/dev/zero"', support.missing_reason(r.sandbox, "policy_entry"), 1,
+                   true)
   end)
 end)
