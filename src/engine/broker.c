@@ -299,19 +299,10 @@ static int open_questions(struct sbx_broker *broker) {
   return setsockopt(broker->questions[1], SOL_SOCKET, SO_SNDTIMEO, &longest, sizeof longest);
 }
 
-int sbx_broker_open(struct sbx_broker *broker, int socket, int control, const sbx_plan *plan) {
-  char byte, rights[CMSG_SPACE(sizeof(int))];
-  struct iovec iov = {&byte, 1};
-  struct msghdr msg = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = rights, .msg_controllen = sizeof rights};
-  ssize_t size = recvmsg(socket, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-  struct cmsghdr *c = size == 1 ? CMSG_FIRSTHDR(&msg) : NULL;
-  errno = EPROTO;
-  if (!c || c->cmsg_type != SCM_RIGHTS) return -1;
-  memcpy(&broker->listener, CMSG_DATA(c), sizeof(int));
-  broker->listener = sbx_fd_high(broker->listener);
+int sbx_broker_open(struct sbx_broker *broker, int listener, int control, const sbx_plan *plan) {
+  broker->listener = listener;
   broker->plan = plan;
   broker->control = control;
   read_connecting(broker);
-  return broker->listener < 0 ? -1 : open_questions(broker);
+  return open_questions(broker);
 }

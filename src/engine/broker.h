@@ -38,8 +38,8 @@ struct sbx_broker {
   int64_t forks;       /* workers so far */
 };
 
-/* Takes the listener; pair's other end is closed. control: to the host. 0, or -1 and errno. */
-int sbx_broker_open(struct sbx_broker *broker, int socket, int control, const sbx_plan *plan);
+/* Takes the listener over. control: to the host. 0, or -1 and errno. */
+int sbx_broker_open(struct sbx_broker *broker, int listener, int control, const sbx_plan *plan);
 /* After poll(2) said so. */
 void sbx_broker_serve(struct sbx_broker *broker, short events);
 /* Makes one call that was taken. */

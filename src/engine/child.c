@@ -1,6 +1,7 @@
 #include "engine/child.h"
 
 #include <errno.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "engine/receive.h"
+#include "engine/spare.h"
 #include "layers/capabilities.h"
 #include "layers/descriptors.h"
 #include "layers/landlock.h"
@@ -23,9 +24,32 @@
 #endif
 #define KEYCTL_JOIN_SESSION_KEYRING 1
 #define CHILD_STACK (64 * 1024)
-#define CHILD_TOUCHED (8 * 1024)
+#define CHILD_TOUCHED (12 * 1024)
 
 typedef int step_function(struct sbx_child *child);
+
+/* ---- steps ---- */
+
+/* A process that waits for its request would take it, and run it, with nobody above it. */
+static int step_parent(struct sbx_child *child) {
+  if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return -1;
+  errno = ESRCH;
+  return getppid() == child->parent ? 0 : -1;
+}
+
+static int step_request(struct sbx_child *child) {
+  child->taken = sbx_spare_take(child->launch) == 0;
+  return child->taken ? prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) : -1;
+}
+
+/* What was made ahead may have been taken away since. */
+static int step_protect(struct sbx_child *child) {
+  struct pollfd fd = {child->watch->fd, POLLIN, 0};
+  if (fd.fd < 0 || poll(&fd, 1, 0) <= 0) return 0;
+  child->detail = sbx_watch_lost(child->watch);
+  errno = ESTALE;
+  return child->detail ? -1 : 0;
+}
 
 /* A host's own filter may refuse keyctl; then nothing that runs below it reaches a keyring. */
 static int step_keyring(struct sbx_child *child) {
@@ -103,21 +127,11 @@ static int step_go(struct sbx_child *child) {
   return size == (ssize_t)sizeof order && order.type == SBX_ORDER_GO ? 0 : -1;
 }
 
-/* The supervisor shares memory with this process, but no descriptors, and waits for execve, which
- * closes this one: on the way in a socket it outlives both. */
-static int hand_over(int socket, int listener) {
-  if (listener < 0) return -1;
-  int rc = sbx_send_with(socket, "", 1, &listener, 1);
-  int saved = errno;
-  close(listener);
-  errno = saved;
-  return rc;
-}
-
+/* Descriptors are shared until execve, which closes this process's own one. */
 static int install_listening(struct sbx_child *child) {
   const struct sbx_launch *launch = child->launch;
-  int listener = sbx_filter_install_listening(launch->filter, launch->head.layers.filter_count);
-  return hand_over(child->listener, sbx_fd_high(listener));
+  child->listener = sbx_filter_install_listening(launch->filter, launch->head.layers.filter_count);
+  return child->listener < 0 ? -1 : 0;
 }
 
 /* A watched command's filter. A step of its own, as a host goes on without the watch where this one
@@ -157,15 +171,18 @@ static int step_execve(struct sbx_child *child) {
   return -1;
 }
 
-/* security.md 7 has the order and its reasons. */
-static const struct step {
+struct step {
   const char *name;
   step_function *run;
   bool layer;
-} steps[] = {
+};
+
+/* security.md 7 has the order and its reasons. */
+static const struct step all_steps[] = {
     {"keyring", step_keyring, true},
     {"session", step_session, true},
     {"cgroup", step_cgroup, true},
+    {"protect", step_protect, true},
     {"limits", step_limits, true},
     {"stdio", step_stdio, false},
     {"descriptors", step_descriptors, true},
@@ -178,16 +195,40 @@ static const struct step {
     {"seccomp", step_seccomp, true},
     {"signals", step_signals, true},
     {"execve", step_execve, false},
+    {NULL, NULL, false},
+};
+
+/* Made ahead, with what costs most: the filter lets through all that is called behind it
+ * (SBX_BEHIND_FILTER), or this is not done. In no group of processes yet. */
+static const struct step ahead_steps[] = {
+    {"keyring", step_keyring, true},
+    {"session", step_session, true},
+    {"parent", step_parent, true},
+    {"no_new_privs", step_no_new_privs, true},
+    {"landlock", step_landlock, true},
+    {"watch", step_watch, true},
+    {"seccomp", step_seccomp, true},
+    {"request", step_request, true},
+    {"protect", step_protect, true},
+    {"limits", step_limits, true},
+    {"stdio", step_stdio, false},
+    {"descriptors", step_descriptors, true},
+    {"chdir", step_chdir, false},
+    {"capabilities", step_capabilities, true},
+    {"go", step_go, true},
+    {"signals", step_signals, true},
+    {"execve", step_execve, false},
+    {NULL, NULL, false},
 };
 
 SBX_ON_OWN_STACK static int run_steps(void *argument) {
   struct sbx_child *child = argument;
-  for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-    prctl(PR_SET_NAME, steps[i].name, 0, 0, 0); /* read by the host when a step hangs */
-    if (steps[i].run(child) == 0) continue;
+  for (const struct step *step = child->ahead ? ahead_steps : all_steps; step->name; step++) {
+    prctl(PR_SET_NAME, step->name, 0, 0, 0); /* read by the host when a step hangs */
+    if (step->run(child) == 0) continue;
     child->code = errno ? errno : EIO;
-    child->step = steps[i].name;
-    child->layer = steps[i].layer;
+    child->step = step->name;
+    child->layer = step->layer;
     break;
   }
   /* exit_group(2) may be watched, and who would answer waits for this end; exit(2) refused */
@@ -198,16 +239,40 @@ SBX_ON_OWN_STACK static int run_steps(void *argument) {
   _exit(125);
 }
 
+/* ---- the process ---- */
+
 static char stack[CHILD_STACK] __attribute__((aligned(64)));
 
 void sbx_child_touch(void) {
   explicit_bzero(stack + sizeof stack - CHILD_TOUCHED, CHILD_TOUCHED);
 }
 
-SBX_ON_OWN_STACK pid_t sbx_child_start(struct sbx_child *child) {
+/* The kernel clears it when the memory is shared no more, and wakes who waits (clone(2),
+ * CLONE_CHILD_CLEARTID): at execve, or at the process's end. */
+static void await_execve(const pid_t *shared) {
+  pid_t pid;
+  while ((pid = __atomic_load_n(shared, __ATOMIC_ACQUIRE)) != 0)
+    syscall(SYS_futex, shared, FUTEX_WAIT, pid, NULL, NULL, 0);
+}
+
+/* One that waits for its request does so for long: not in vfork(2), which counts as load. */
+SBX_ON_OWN_STACK static pid_t start(struct sbx_child *child) {
+  static pid_t shared;
+  int flags = CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD;
+  if (!child->ahead) flags |= CLONE_VFORK;
+  shared = 1; /* whatever it is, it changes */
+  pid_t pid = clone(run_steps, stack + sizeof stack, flags, child, NULL, NULL, &shared);
+  if (pid >= 0) await_execve(&shared);
+  return pid;
+}
+
+pid_t sbx_child_start(struct sbx_child *child) {
   child->code = 0;
-  child->reached = child->watched = false;
-  pid_t pid = clone(run_steps, stack + sizeof stack, CLONE_VM | CLONE_VFORK | SIGCHLD, child);
+  child->reached = child->watched = child->taken = false;
+  child->listener = -1;
+  child->detail = NULL;
+  child->parent = getpid();
+  pid_t pid = start(child);
   if (pid < 0) {
     child->code = errno;
     child->step = "fork";
@@ -216,6 +281,10 @@ SBX_ON_OWN_STACK pid_t sbx_child_start(struct sbx_child *child) {
   }
   if (child->code == 0 && child->reached) return pid;
   while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
-  if (child->code == 0) *child = (struct sbx_child){.step = "fork", .code = EINTR};
+  if (child->code == 0) {
+    child->step = "fork";
+    child->code = EINTR;
+    child->layer = false;
+  }
   return -1;
 }

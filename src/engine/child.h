@@ -4,21 +4,28 @@
 
 #include "engine/groups.h"
 #include "engine/launch.h"
+#include "engine/watch.h"
 
 struct sbx_child {
-  const struct sbx_launch *launch;
+  struct sbx_launch *launch;
+  bool ahead;       /* started before there is a request, which it waits for itself */
   int cgroup_procs; /* open for writing, or -1 */
   const struct sbx_groups *groups;
-  int listener;     /* socket to the supervisor that takes the filter's listener, or -1 */
-  const char *step; /* filled when it fails */
-  int code;         /* errno, 0: execve succeeded */
-  bool layer;       /* whether the step applies a layer */
-  bool watched;     /* calls may wait for the supervisor from here on */
-  bool reached;     /* execve was called: without it a death is not the command's */
+  struct sbx_watch *watch; /* of what is protected */
+  int listener;            /* filled: the filter's, or -1 */
+  const char *step;        /* filled when it fails */
+  const char *detail;      /* the path that it failed on, or NULL */
+  int code;                /* errno, 0: execve succeeded */
+  bool layer;              /* whether the step applies a layer */
+  bool taken;              /* made ahead: it has a request */
+  bool watched;            /* calls may wait for the supervisor from here on */
+  bool reached;            /* execve was called: without it a death is not the command's */
+  pid_t parent;
 };
 
-/* Starts the command as a child that shares the caller's memory until execve, so that its failure
- * is seen at once and no page is copied. Returns its pid, or -1 with step and code set. */
+/* Starts the command as a child that shares the caller's memory and descriptors until execve, so
+ * that its failure is seen at once and no page is copied. Its standard descriptors are the caller's
+ * until the caller closes them. Returns its pid, or -1 with step and code set. */
 pid_t sbx_child_start(struct sbx_child *child);
 /* Takes the page faults of its stack beforehand. */
 void sbx_child_touch(void);

@@ -334,8 +334,8 @@ void sbx_engine_expect(sbx_engine *engine) {
     sbx_warm_expect(&engine->warm, engine->socket);
 }
 
-void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers, const sbx_plan *ahead,
-                        const sbx_plan *inside) {
+void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers,
+                        const sbx_sandbox *sandbox, const sbx_plan *inside) {
   if (engine->helper && engine->socket >= 0)
-    sbx_warm_order(&engine->warm, engine->socket, layers, ahead, inside);
+    sbx_warm_order(&engine->warm, engine->socket, layers, sandbox, inside);
 }

@@ -26,8 +26,8 @@ bool sbx_engine_confirm(sbx_engine *engine);
 void sbx_engine_forsake(sbx_engine *engine);
 
 /* Has a supervisor made for the next command like this one. */
-void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers, const sbx_plan *ahead,
-                        const sbx_plan *inside);
+void sbx_engine_prepare(sbx_engine *engine, const struct sbx_layers *layers,
+                        const sbx_sandbox *sandbox, const sbx_plan *inside);
 
 /* Makes the placeholders that the sandbox needs, for a job. 0, or -1 and err. */
 int sbx_engine_hold(sbx_engine *engine, const sbx_sandbox *sandbox, struct sbx_hold *hold,

@@ -1,6 +1,7 @@
 #include "engine/program.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,7 +46,11 @@ static int add_call(struct sbx_program *program, struct sbx_filter *filter,
   }
   int rc = sbx_filter_refuse(filter, call.name, refusal->number, refusal->errno_value, call.args,
                              refusal->nargs);
-  return rc == 0 ? 0 : fail(err, "seccomp", rc, *call.name ? call.name : "a call by number");
+  char which[96];
+  snprintf(which, sizeof which, "%s%s", *call.name ? call.name : "a call by number",
+           rc == ENOTSUP ? ": a second rule with ne, lt, le, ge or gt before its last argument"
+                         : "");
+  return rc == 0 ? 0 : fail(err, "seccomp", rc, which);
 }
 
 static int add_calls(struct sbx_program *program, struct sbx_filter *filter,

@@ -78,11 +78,7 @@ int sbx_send_with(int socket, const void *bytes, size_t size, const int *fds, si
   cmsg->cmsg_type = SCM_RIGHTS;
   cmsg->cmsg_len = CMSG_LEN(nfds * sizeof(int));
   memcpy(CMSG_DATA(cmsg), fds, nfds * sizeof(int));
-  if (sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) return 0;
-  if (errno != EPERM) return -1;
-  /* a child is behind its filter by now, and the policy may refuse the first (syscalls.deny) */
-  struct mmsghdr again = {.msg_hdr = msg};
-  return sendmmsg(socket, &again, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1 ? 0 : -1;
+  return sendmsg(socket, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -1 : 0;
 }
 
 void sbx_received_close(struct sbx_received *received) {

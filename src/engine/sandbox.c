@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/behind.h"
 #include "engine/bounds.h"
 #include "engine/error.h"
 #include "engine/plan.h"
@@ -77,6 +78,9 @@ static int check_rights(const struct sbx_landlock_record *landlock, struct sbx_e
   return 0;
 }
 
+/* By its number a ruleset is told from any other of this process. */
+static uint64_t rulesets;
+
 static int make_ruleset(sbx_sandbox *sandbox, const struct sbx_record_header *record,
                         struct sbx_error *err) {
   const struct sbx_landlock_record *landlock = sbx_record_payload(record);
@@ -88,6 +92,7 @@ static int make_ruleset(sbx_sandbox *sandbox, const struct sbx_record_header *re
   sandbox->ruleset = sbx_fd_high(
       sbx_landlock_ruleset((int)landlock->abi, landlock->fs, landlock->net, landlock->scope));
   if (sandbox->ruleset < 0) return fail(err, "landlock", errno, "create the ruleset");
+  sandbox->layers.ruleset_id = __atomic_add_fetch(&rulesets, 1, __ATOMIC_RELAXED);
   return 0;
 }
 
@@ -258,6 +263,9 @@ static int make_programs(sbx_sandbox *sandbox, const sbx_plan *plan, const sbx_s
   layers->filter_count = telling->code ? telling->count : refusing->count;
   layers->watched = telling->code != NULL;
   layers->on_behalf = refusing->on_behalf || telling->on_behalf;
+  const struct sock_filter *filter = sbx_sandbox_filter(sandbox);
+  layers->filter_key = key_of(filter, layers->filter_count * sizeof *filter);
+  layers->child_ahead = sbx_child_may_wait(filter, layers->filter_count);
   return 0;
 }
 

@@ -13,23 +13,29 @@
 #include "engine/remote.h"
 #include "layers/descriptors.h"
 
-/* The flags that count before there is a request; the others are the child's. */
+/* The flags that count before there is a policy; the others are the child's. */
 #define SET_UP_FLAGS                                                                               \
   (SBX_FLAG_PROC | SBX_FLAG_LOOPBACK | SBX_FLAG_DROP_CAPS | SBX_FLAG_INNER_RULES | SBX_FLAG_MAP_ALL)
 
 #define TOUCHED (16 * 1024)
 
+static bool same_filter(const struct sbx_layers *a, const struct sbx_layers *b) {
+  if (a->filter_count != b->filter_count || a->filter_key != b->filter_key) return false;
+  return a->filter_count == 0 || (a->watched == b->watched && a->on_behalf == b->on_behalf);
+}
+
 bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b) {
   return a->namespaces == b->namespaces && a->kill == b->kill && a->keep_caps == b->keep_caps &&
-         (a->flags & SET_UP_FLAGS) == (b->flags & SET_UP_FLAGS) && a->ahead_size == b->ahead_size &&
-         a->ahead_key == b->ahead_key && a->inside_size == b->inside_size &&
-         a->inside_key == b->inside_key;
+         a->flags == b->flags && a->ahead_size == b->ahead_size && a->ahead_key == b->ahead_key &&
+         a->inside_size == b->inside_size && a->inside_key == b->inside_key &&
+         a->has_ruleset == b->has_ruleset && a->ruleset_id == b->ruleset_id && same_filter(a, b);
 }
 
 struct sbx_layers sbx_spare_shared(const struct sbx_layers *layers) {
   struct sbx_layers shared = *layers;
-  shared.inside_size = 0;
-  shared.inside_key = 0;
+  shared.flags &= SET_UP_FLAGS;
+  shared.inside_size = shared.filter_count = shared.has_ruleset = shared.child_ahead = 0;
+  shared.inside_key = shared.filter_key = shared.ruleset_id = 0;
   return shared;
 }
 
@@ -40,7 +46,7 @@ void sbx_spare_close(struct sbx_spare *spare) {
 
 pid_t sbx_spare_make(struct sbx_spare *spare, struct sbx_launch *launch) {
   int pair[2];
-  launch->control = launch->in = launch->out = launch->err = launch->ruleset = -1;
+  launch->control = launch->in = launch->out = launch->err = -1;
   *spare = SBX_SPARE_NONE;
   if (sbx_fd_messages(pair) < 0) return -1;
   spare->socket = pair[0];
@@ -55,19 +61,21 @@ pid_t sbx_spare_make(struct sbx_spare *spare, struct sbx_launch *launch) {
 
 /* ---- in the spare ---- */
 
+static struct sbx_received received;
+
 /* A request may come in the very moment in which the wait ends: no further one is let in, then what
  * is there already is looked at once more. */
-static int receive_last(int socket, struct sbx_received *received) {
+static int receive_last(int socket) {
   shutdown(socket, SHUT_RD);
-  return sbx_receive(socket, received, MSG_DONTWAIT);
+  return sbx_receive(socket, &received, MSG_DONTWAIT);
 }
 
-static int receive(int socket, struct sbx_received *received) {
+static int receive(int socket) {
   struct pollfd fd = {socket, POLLIN, 0};
   int rc;
   do rc = poll(&fd, 1, SBX_SPARE_MS);
   while (rc < 0 && errno == EINTR);
-  return rc > 0 ? sbx_receive(socket, received, MSG_DONTWAIT) : receive_last(socket, received);
+  return rc > 0 ? sbx_receive(socket, &received, MSG_DONTWAIT) : receive_last(socket);
 }
 
 static bool is_same_plan(const sbx_plan *a, const sbx_plan *b) {
@@ -76,10 +84,21 @@ static bool is_same_plan(const sbx_plan *a, const sbx_plan *b) {
   return size_a == size_b && memcmp(bytes_a, bytes_b, size_a) == 0;
 }
 
+/* What was made ahead is what the request asks for: a hash alone decides nothing. */
+static bool is_made_for(const struct sbx_launch *made, const struct sbx_launch *request) {
+  const struct sbx_layers *layers = &made->head.layers;
+  size_t size = layers->filter_count * sizeof *made->filter;
+  if (!is_same_plan(made->ahead, request->ahead)) return false;
+  if (!made->inside) return true;
+  return sbx_spare_same(layers, &request->head.layers) &&
+         is_same_plan(made->inside, request->inside) &&
+         (size == 0 || memcmp(made->filter, request->filter, size) == 0);
+}
+
 /* Memory that a request will need is this process's own by then: a fork's first touch of a page is
  * a fault. */
-static void touch_memory(struct sbx_received *received) {
-  memset(received->bytes, 0, TOUCHED);
+static void touch_memory(void) {
+  memset(received.bytes, 0, TOUCHED);
   char *heap = malloc(TOUCHED);
   if (heap) explicit_bzero(heap, TOUCHED);
   free(heap);
@@ -91,15 +110,19 @@ static void ask_for_remote_mounts(const struct sbx_layers *layers) {
   if (layers->watched && layers->namespaces & SBX_NS_MOUNT) sbx_remote_settle();
 }
 
-void sbx_spare_await(struct sbx_launch *launch) {
-  static struct sbx_received received;
-  const sbx_plan *ahead = launch->ahead, *inside = launch->inside;
-  touch_memory(&received);
+void sbx_spare_prepare(const struct sbx_launch *launch) {
+  touch_memory();
   ask_for_remote_mounts(&launch->head.layers);
-  if (receive(launch->request_socket, &received) != 1) _exit(0);
-  if (!sbx_received_head(&received, &launch->head)) _exit(125);
-  if (sbx_received_unpack(&received, launch) < 0) _exit(125); /* the host sees an end of file */
-  /* a hash alone decides nothing */
-  if (!is_same_plan(ahead, launch->ahead)) _exit(125);
-  if (inside && !is_same_plan(inside, launch->inside)) _exit(125);
+}
+
+int sbx_spare_take(struct sbx_launch *launch) {
+  struct sbx_launch made = *launch;
+  errno = ECANCELED;
+  if (receive(launch->request_socket) != 1) return -1;
+  errno = EPROTO;
+  if (!sbx_received_head(&received, &launch->head)) return -1;
+  if (sbx_received_unpack(&received, launch) < 0) return -1; /* the host sees an end of file */
+  sbx_fd_close(&made.ruleset);                               /* the request has brought the same */
+  errno = EPROTO;
+  return is_made_for(&made, launch) ? 0 : -1;
 }

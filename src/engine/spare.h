@@ -1,6 +1,7 @@
 /* A spare: a supervisor made ahead, with its namespaces set up, that waits for its one request.
- * What a request brings (filters, limits, descriptors) is applied when it comes; what is made
- * inside is there already, or, where the spare is for any policy, its shared part alone. */
+ * What is made inside is there already, and the child, with its rules and its filter, which waits
+ * in the supervisor's place; or, where the spare is for any policy, the shared part alone. What a
+ * request brings (limits, descriptors, directory) is applied when it comes (security.md 25). */
 #ifndef SBX_SPARE_H
 #define SBX_SPARE_H
 
@@ -25,7 +26,10 @@ struct sbx_layers sbx_spare_shared(const struct sbx_layers *layers);
 /* Whether two spares would be the same. */
 bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b);
 void sbx_spare_close(struct sbx_spare *spare); /* without a request it ends; idempotent */
-/* In the spare: waits for its request and unpacks it. It ends when nobody wants it. */
-void sbx_spare_await(struct sbx_launch *launch);
+/* In the spare, before it waits: what a request would wait for otherwise. */
+void sbx_spare_prepare(const struct sbx_launch *launch);
+/* Waits for the request and unpacks it. Who waits is the supervisor, or the child that was made
+ * ahead. 0, or -1: nobody wants it, or it is not for this one. */
+int sbx_spare_take(struct sbx_launch *launch);
 
 #endif

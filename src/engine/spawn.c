@@ -257,7 +257,7 @@ static enum attempt start(sbx_engine *engine, const sbx_sandbox *sandbox, struct
   enum attempt outcome = STARTED;
   if (sbx_engine_confirm(engine)) {
     send_go(job);
-    sbx_engine_prepare(engine, &layers, sandbox->ahead, inside_of(job, sandbox));
+    sbx_engine_prepare(engine, &layers, sandbox, inside_of(job, sandbox));
     if (await_start(job, request, sandbox->layers.namespaces, err) < 0)
       outcome = failed_start(engine, job, taker.socket);
   } else {

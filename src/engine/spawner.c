@@ -2,6 +2,7 @@
  * serves one socket, forks a supervisor for each request, and is gone when the host is. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf_common.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -156,17 +157,9 @@ static int send_offer(const struct sbx_spare *spare) {
 
 /* Made while the command before it runs. Once offered it is the host's: it ends when the host lets
  * go of its socket, or by itself. */
-static void make_spare(struct spawner *spawner, const struct sbx_layers *layers, sbx_plan *ahead,
-                       sbx_plan *inside) {
-  struct sbx_launch launch = {.head = {.layers = *layers},
-                              .host = spawner->host,
-                              .null = spawner->null,
-                              .lease = spawner->lease,
-                              .ahead = ahead,
-                              .inside = inside,
-                              .signals_ready = true};
+static void make_spare(struct spawner *spawner, struct sbx_launch *launch) {
   struct sbx_spare spare;
-  pid_t pid = sbx_spare_make(&spare, &launch);
+  pid_t pid = sbx_spare_make(&spare, launch);
   if (pid < 0) return;
   if (remember(spawner, pid, "") == 0)
     send_offer(&spare);
@@ -176,22 +169,35 @@ static void make_spare(struct spawner *spawner, const struct sbx_layers *layers,
 }
 
 static bool is_order(const struct sbx_received *received, struct sbx_wire_spare *order) {
-  if (received->truncated || received->nfds > 0 || received->size < sizeof *order) return false;
+  if (received->truncated || received->size < sizeof *order) return false;
   memcpy(order, received->bytes, sizeof *order);
-  size_t plans = (size_t)order->layers.ahead_size + order->layers.inside_size;
-  return order->magic == SBX_WIRE_SPARE && received->size == sizeof *order + plans;
+  const struct sbx_layers *layers = &order->layers;
+  if (order->magic != SBX_WIRE_SPARE || layers->filter_count > BPF_MAXINSNS) return false;
+  size_t follow = (size_t)layers->ahead_size + layers->inside_size +
+                  layers->filter_count * sizeof(struct sock_filter);
+  return received->nfds == (order->has_ruleset != 0) && received->size == sizeof *order + follow;
 }
 
 static void serve_order(struct spawner *spawner, const struct sbx_received *received,
                         const struct sbx_wire_spare *order) {
   const struct sbx_layers *layers = &order->layers;
-  const char *bytes = received->bytes + sizeof *order;
+  char *bytes = (char *)received->bytes + sizeof *order;
+  char *behind = bytes + layers->ahead_size + layers->inside_size;
   bool whole = layers->inside_size > 0;
-  sbx_plan *ahead = sbx_plan_from_bytes(bytes, layers->ahead_size, NULL), *inside = NULL;
-  if (whole) inside = sbx_plan_from_bytes(bytes + layers->ahead_size, layers->inside_size, NULL);
-  if (ahead && (inside || !whole)) make_spare(spawner, layers, ahead, inside);
-  sbx_plan_free(ahead);
-  sbx_plan_free(inside);
+  struct sbx_launch launch = {.head = {.layers = *layers},
+                              .host = spawner->host,
+                              .null = spawner->null,
+                              .lease = spawner->lease,
+                              .ahead = sbx_plan_from_bytes(bytes, layers->ahead_size, NULL),
+                              .filter = (struct sock_filter *)behind,
+                              .ruleset = order->has_ruleset ? received->fds[0] : -1,
+                              .signals_ready = true};
+  if (whole)
+    launch.inside = sbx_plan_from_bytes(bytes + layers->ahead_size, layers->inside_size, NULL);
+  if (launch.ahead && (launch.inside || !whole)) make_spare(spawner, &launch);
+  sbx_plan_free(launch.ahead);
+  sbx_plan_free(launch.inside);
+  sbx_fd_close(&launch.ruleset);
 }
 
 static void serve(struct spawner *spawner, struct sbx_received *received) {

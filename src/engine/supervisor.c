@@ -178,14 +178,6 @@ static void hold_less(struct supervisor *s) {
   sbx_fd_keep_only(keep, count);
 }
 
-/* What was made ahead may have been taken away since. */
-static void check_watch(struct supervisor *s) {
-  struct pollfd fd = {s->setup.watch.fd, POLLIN, 0};
-  if (s->setup.watch.fd < 0 || poll(&fd, 1, 0) <= 0) return;
-  s->detail = sbx_watch_lost(&s->setup.watch);
-  if (s->detail) fail(s, "protect", ESTALE, true);
-}
-
 static bool listens(const struct supervisor *s) {
   return s->layers->on_behalf || s->layers->watched;
 }
@@ -199,9 +191,9 @@ static int open_sight(struct supervisor *s) {
 }
 
 /* Without it the command's calls would wait for ever. */
-static void take_listener(struct supervisor *s, int pair[2]) {
+static void take_listener(struct supervisor *s, int listener) {
   if (!listens(s)) return;
-  if (sbx_broker_open(&s->broker, pair[0], s->launch->control, s->launch->inside) == 0 &&
+  if (sbx_broker_open(&s->broker, listener, s->launch->control, s->launch->inside) == 0 &&
       open_sight(s) == 0)
     return;
   int code = errno;
@@ -209,19 +201,21 @@ static void take_listener(struct supervisor *s, int pair[2]) {
   fail(s, "supervisor", code, true); /* the command may have run by now */
 }
 
-static void start_command(struct supervisor *s) {
-  int listener[2] = {-1, -1}; /* [1] is the child's, which sends it there */
-  check_watch(s);
-  if (listens(s) && sbx_fd_messages(listener) < 0) fail(s, "seccomp", errno, true);
+/* ahead: it waits for the request, in this process's place. */
+static void start_command(struct supervisor *s, bool ahead) {
   struct sbx_child child = {.launch = s->launch,
+                            .ahead = ahead,
                             .cgroup_procs = s->setup.cgroup.procs,
                             .groups = &s->setup.groups,
-                            .listener = listener[1]};
+                            .watch = &s->setup.watch};
   s->command = sbx_child_start(&child);
-  if (s->command >= 0) take_listener(s, listener);
+  if (ahead && !child.taken) _exit(125); /* nobody has asked for it: there is nobody to tell */
+  if (s->command >= 0) take_listener(s, child.listener);
+  s->detail = child.detail;
   if (s->command < 0) fail(s, child.step, child.code, child.layer);
-  /* It entered its groups by a byte each. */
+  /* It entered its groups by a byte each; it read a large request from a file. */
   s->setup.meter.own_written += (int64_t)s->setup.groups.count + (s->setup.cgroup.procs >= 0);
+  if (ahead && s->launch->head.blob_in_memfd) s->setup.meter.own_read += s->launch->head.blob_size;
   s->processes = 1;
   s->others = true;
   s->started_ns = sbx_now();
@@ -230,6 +224,24 @@ static void start_command(struct supervisor *s) {
   hold_less(s);
   sbx_sampler_start(&s->sampler, s->launch->inside, s->layers->kill == SBX_KILL_PIDNS,
                     &s->setup.groups, &s->broker, &s->setup.meter);
+}
+
+static bool may_start_ahead(const struct supervisor *s) {
+  return s->layers->child_ahead && s->layers->kill != SBX_KILL_CGROUP && s->setup.groups.count == 0;
+}
+
+/* A spare is past what is known of its command when the request comes. */
+static void prepare(struct supervisor *s) {
+  struct sbx_launch *launch = s->launch;
+  bool policy_known = launch->inside != NULL;
+  set_up(s, sbx_setup_early);
+  if (policy_known) set_up(s, sbx_setup_inside);
+  if (launch->request_socket) sbx_spare_prepare(launch);
+  bool ahead = launch->request_socket && policy_known && may_start_ahead(s);
+  if (launch->request_socket && !ahead && sbx_spare_take(launch) < 0) _exit(125);
+  if (!policy_known) set_up(s, sbx_setup_inside);
+  set_up(s, sbx_setup_late);
+  start_command(s, ahead);
 }
 
 /* ---- the tree ---- */
@@ -436,13 +448,7 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
                          .kill_ns = SBX_NEVER,
                          .linger_ns = SBX_NEVER};
   prctl(PR_SET_NAME, "sbx-supervisor", 0, 0, 0);
-  set_up(&s, sbx_setup_early);
-  bool policy_known = launch->inside != NULL;
-  if (policy_known) set_up(&s, sbx_setup_inside);
-  if (launch->request_socket) sbx_spare_await(launch);
-  if (!policy_known) set_up(&s, sbx_setup_inside);
-  set_up(&s, sbx_setup_late);
-  start_command(&s);
+  prepare(&s);
   for (;;) {
     reap(&s);
     if (s.ended && !s.others) finish(&s);

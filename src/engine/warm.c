@@ -15,7 +15,7 @@
 /* A spare is not used in the last moments of its wait. */
 #define AGE_MS (SBX_SPARE_MS - 5000)
 /* An order is one message. */
-#define INSIDE_MAX (64 * 1024)
+#define ORDER_MAX (64 * 1024)
 
 void sbx_warm_open(struct sbx_warm *warm) {
   *warm = (struct sbx_warm){.mounts = -1};
@@ -137,14 +137,39 @@ static bool seen_before(struct sbx_kinds *kinds, const struct sbx_layers *layers
   return false;
 }
 
-static void order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
-                  const sbx_plan *ahead, const sbx_plan *inside) {
+static void send_order(struct sbx_warm *warm, int spawner, struct msghdr *msg) {
+  if (sendmsg(spawner, msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) warm->pending++;
+}
+
+static void order_shared(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
+                         const sbx_plan *ahead) {
   struct sbx_wire_spare order = {.magic = SBX_WIRE_SPARE, .layers = *layers};
-  struct iovec iov[3] = {{&order, sizeof order}};
-  struct msghdr msg = {.msg_iov = iov, .msg_iovlen = inside ? 3 : 2};
+  struct iovec iov[2] = {{&order, sizeof order}};
+  struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
   iov[1].iov_base = (void *)sbx_plan_bytes(ahead, &iov[1].iov_len);
-  if (inside) iov[2].iov_base = (void *)sbx_plan_bytes(inside, &iov[2].iov_len);
-  if (sendmsg(spawner, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) warm->pending++;
+  send_order(warm, spawner, &msg);
+}
+
+/* With the filter, and the ruleset where the host has made it: the child is made ahead, too. */
+static void order_whole(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
+                        const sbx_sandbox *sandbox, const sbx_plan *inside) {
+  struct sbx_wire_spare order = {.magic = SBX_WIRE_SPARE, .layers = *layers};
+  struct iovec iov[4] = {{&order, sizeof order}};
+  union {
+    struct cmsghdr header;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } rights = {.header = {CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS}};
+  struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 4};
+  iov[1].iov_base = (void *)sbx_plan_bytes(sandbox->ahead, &iov[1].iov_len);
+  iov[2].iov_base = (void *)sbx_plan_bytes(inside, &iov[2].iov_len);
+  iov[3].iov_base = (void *)sbx_sandbox_filter(sandbox);
+  iov[3].iov_len = layers->filter_count * sizeof(struct sock_filter);
+  if ((order.has_ruleset = sandbox->ruleset >= 0)) {
+    memcpy(CMSG_DATA(&rights.header), &sandbox->ruleset, sizeof(int));
+    msg.msg_control = rights.bytes;
+    msg.msg_controllen = sizeof rights.bytes;
+  }
+  send_order(warm, spawner, &msg);
 }
 
 static void expect(struct sbx_warm *warm, const struct sbx_layers *shared, const sbx_plan *ahead) {
@@ -160,17 +185,21 @@ void sbx_warm_expect(struct sbx_warm *warm, int spawner) {
   if (!warm->expected_plan) return;
   sbx_warm_collect(warm, spawner);
   if (warm->pending == 0 && !find(warm, &warm->expected))
-    order(warm, spawner, &warm->expected, warm->expected_plan, NULL);
+    order_shared(warm, spawner, &warm->expected, warm->expected_plan);
+}
+
+static size_t order_size(const struct sbx_layers *layers) {
+  return (size_t)layers->ahead_size + layers->inside_size +
+         layers->filter_count * sizeof(struct sock_filter);
 }
 
 void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
-                    const sbx_plan *ahead, const sbx_plan *inside) {
+                    const sbx_sandbox *sandbox, const sbx_plan *inside) {
   struct sbx_layers shared = sbx_spare_shared(layers);
-  struct sbx_cursor cursor = sbx_plan_cursor(ahead);
-  if (layers->kill == SBX_KILL_CGROUP) return;
-  if ((size_t)layers->ahead_size + layers->inside_size > INSIDE_MAX) return;
+  struct sbx_cursor cursor = sbx_plan_cursor(sandbox->ahead);
+  if (layers->kill == SBX_KILL_CGROUP || order_size(layers) > ORDER_MAX) return;
   if (seen_before(&warm->whole, layers) && !find(warm, layers))
-    order(warm, spawner, layers, ahead, inside);
+    order_whole(warm, spawner, layers, sandbox, inside);
   if (!sbx_plan_next(&cursor)) return; /* nothing that others share */
-  if (seen_before(&warm->shared, &shared)) expect(warm, &shared, ahead);
+  if (seen_before(&warm->shared, &shared)) expect(warm, &shared, sandbox->ahead);
 }

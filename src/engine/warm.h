@@ -38,6 +38,6 @@ struct sbx_spare *sbx_warm_find(struct sbx_warm *warm, int spawner,
 /* Orders one for the next command like this, and expects others that share the first plan: from the
  * second on, so that a host that runs one command pays for one. */
 void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
-                    const sbx_plan *ahead, const sbx_plan *inside);
+                    const sbx_sandbox *sandbox, const sbx_plan *inside);
 
 #endif

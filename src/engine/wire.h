@@ -21,12 +21,13 @@ struct sbx_wire_head {
  * strings: argv, env, candidates, cwd, cgroup */
 
 /* Spares: the host orders one from the spawner, which offers it when it is made, with the socket
- * that takes its request and a pidfd of it. Both messages are this; in an order the plans of
- * what is made inside follow; inside_size 0: only the first, for any policy that shares it. */
+ * that takes its request and a pidfd of it. Both messages are this; in an order the plans of what
+ * is made inside follow, and the filter, and the ruleset comes along where the host has made it;
+ * inside_size 0: only the first plan, for any policy that shares it. */
 #define SBX_WIRE_SPARE 0x73786273u
 
 struct sbx_wire_spare {
-  uint32_t magic, reserved;
+  uint32_t magic, has_ruleset;
   int64_t made_ns; /* before it was forked */
   struct sbx_layers layers;
 };

@@ -2,10 +2,6 @@
 
 #include <stdlib.h>
 
-/* Far more than libseccomp makes of our lists; it bounds time, and the depth of what is recursive.
- */
-#define INSTRUCTIONS_MAX 2048
-
 int sbx_decisions_open(struct sbx_decisions *graph, int room) {
   *graph = (struct sbx_decisions){.room = room, .slots = 64};
   while (graph->slots < room * 2) graph->slots *= 2;
@@ -109,7 +105,7 @@ static struct sock_filter *shorten(struct sbx_decisions *graph, const struct soc
 struct sock_filter *sbx_filter_shorten(struct sock_filter *program, size_t *count) {
   struct sbx_decisions graph;
   struct sock_filter *shorter = NULL;
-  if (*count == 0 || *count > INSTRUCTIONS_MAX) return program;
+  if (*count == 0 || *count > SBX_READ_MAX) return program;
   if (sbx_decisions_open(&graph, (int)*count * 4 + 16) == 0)
     shorter = shorten(&graph, program, count);
   sbx_decisions_close(&graph);

@@ -12,6 +12,9 @@
 #include <stdint.h>
 
 #define SBX_WHOLE_WORD UINT32_MAX
+/* Instructions of a program that is read: far more than libseccomp makes of our lists; it bounds
+ * time, and the depth of what is recursive. */
+#define SBX_READ_MAX 2048
 
 /* A word of struct seccomp_data is compared, or the answer given. Equal ones are one. */
 struct sbx_decision {
@@ -56,5 +59,16 @@ struct sock_filter *sbx_decisions_write(const struct sbx_decisions *graph, int r
 /* The shorter program (free() it), with its instructions in `count`, in place of this one, which it
  * frees; or this one: it can't be made shorter, or is not understood, or there is no memory. */
 struct sock_filter *sbx_filter_shorten(struct sock_filter *program, size_t *count);
+
+/* A call of this architecture with any arguments, or with the first one known. */
+struct sbx_own_call {
+  int number;
+  bool knows_first;
+  uint64_t first;
+};
+
+/* Whether a program allows each of these. False where it is not understood. */
+bool sbx_filter_lets_pass(const struct sock_filter *program, size_t count,
+                          const struct sbx_own_call *calls, size_t ncalls);
 
 #endif

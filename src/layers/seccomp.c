@@ -14,8 +14,19 @@
  */
 #define FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 
+#define ARGS 6
+
+/* A rule that goes on to another argument from a comparison that is not of equality. */
+struct winding {
+  int number, errno_value;
+  unsigned nargs;
+  struct sbx_arg args[ARGS];
+};
+
 struct sbx_filter {
   scmp_filter_ctx ctx;
+  struct winding *windings;
+  size_t count;
 };
 
 /* libseccomp (2.6 too) can go on without memory that it asked for and make another program than it
@@ -56,6 +67,7 @@ struct sbx_filter *sbx_filter_new(void) {
 void sbx_filter_free(struct sbx_filter *filter) {
   if (!filter) return;
   if (filter->ctx) seccomp_release(filter->ctx);
+  free(filter->windings);
   free(filter);
 }
 
@@ -77,22 +89,60 @@ int sbx_call_number(const char *name, int number) {
   return nr == __NR_SCMP_ERROR ? number : nr;
 }
 
+uint32_t sbx_call_arch(void) {
+  return seccomp_arch_native();
+}
+
+static bool is_winding(const struct sbx_arg *args, unsigned nargs) {
+  unsigned last = 0;
+  for (unsigned i = 0; i < nargs; i++)
+    if (args[i].index > last) last = args[i].index;
+  for (unsigned i = 0; i < nargs; i++)
+    if (args[i].op != SBX_EQ && args[i].op != SBX_MASKED_EQ && args[i].index < last) return true;
+  return false;
+}
+
+static bool is_same(const struct winding *a, const struct winding *b) {
+  return a->errno_value == b->errno_value && a->nargs == b->nargs &&
+         memcmp(a->args, b->args, a->nargs * sizeof *a->args) == 0;
+}
+
+/* libseccomp (2.5.4) may never come back from a second such rule for one call, where both go on to
+ * values of which the upper halves differ. 0; EEXIST: it is there already. */
+static int take_winding(struct sbx_filter *filter, int number, int errno_value,
+                        const struct sbx_arg *args, unsigned nargs) {
+  struct winding rule = {number, errno_value, nargs, {{0}}};
+  if (!is_winding(args, nargs)) return 0;
+  memcpy(rule.args, args, nargs * sizeof *args);
+  for (size_t i = 0; i < filter->count; i++)
+    if (filter->windings[i].number == number)
+      return is_same(&filter->windings[i], &rule) ? EEXIST : ENOTSUP;
+  struct winding *windings =
+      realloc(filter->windings, (filter->count + 1) * sizeof *filter->windings);
+  if (!windings) return ENOMEM;
+  filter->windings = windings;
+  windings[filter->count++] = rule;
+  return 0;
+}
+
 int sbx_filter_refuse(struct sbx_filter *filter, const char *name, int number, int errno_value,
                       const struct sbx_arg *args, unsigned nargs) {
-  struct scmp_arg_cmp compare[6];
+  struct scmp_arg_cmp compare[ARGS];
   int nr = sbx_call_number(name, number);
   if (nr == -1) return ENOENT;
   if (nr < 0) return 0;
-  if (nargs > 6) return EINVAL;
+  if (nargs > ARGS) return EINVAL;
   for (unsigned i = 0; i < nargs; i++) {
     int op = compare_of(args[i].op);
     if (op < 0 || args[i].index > 5) return EINVAL;
     compare[i] = (struct scmp_arg_cmp){args[i].index, (enum scmp_compare)op, args[i].a, args[i].b};
   }
+  int rc = take_winding(filter, nr, errno_value, args, nargs);
+  if (rc) return rc == EEXIST ? 0 : rc;
   uint32_t action =
       errno_value == SBX_ON_BEHALF ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO((uint16_t)errno_value);
   expect_memory();
-  int rc = seccomp_rule_add_exact_array(filter->ctx, action, nr, nargs, compare);
+  rc = seccomp_rule_add_exact_array(filter->ctx, action, nr, nargs, compare);
   if (lacked_memory()) return ENOMEM;
   return rc == -EEXIST ? 0 : -rc; /* an identical rule twice is one rule */
 }

@@ -1,0 +1,170 @@
+-- A command like the last ones finds its process waiting, behind its rules and its filter. It is
+-- the same run, and it ends like any other.
+local sbx = require "sbx"
+local support = require "tests.support"
+local watch = require "tests.sandbox.watch"
+
+local TIERS = watch.tiers()
+
+local function status_of(pid, field)
+  local status = support.read("/proc/" .. pid .. "/status") or ""
+  return tonumber(status:match(field .. ":%s*(%d+)"))
+end
+
+local function parent(pid) return status_of(pid, "PPid") end
+
+local UID = status_of("self", "Uid")
+
+-- This user's processes that wait for their request, by the name of that step.
+local function waiting()
+  local list = {}
+  for pid in support.output("grep -lx request /proc/[0-9]*/comm 2>/dev/null || true")
+    :gmatch("/proc/(%d+)/comm") do
+    if status_of(pid, "Uid") == UID then list[#list + 1] = tonumber(pid) end
+  end
+  return list
+end
+
+local function all_gone(list)
+  return support.wait_until(function()
+    for _, pid in ipairs(list) do
+      if support.alive(pid) then return false end
+    end
+    return true
+  end, 1)
+end
+
+local function is_in(list, pid)
+  for _, one in ipairs(list) do
+    if one == pid then return true end
+  end
+  return false
+end
+
+for _, tier in ipairs(TIERS) do
+  for _, watched in ipairs({ false, true }) do
+    local how = tier .. (watched and ", watched" or "")
+
+    describe("a process made ahead (" .. how .. ")", function()
+      local scene
+
+      before_each(function() scene = watch.new() end)
+      after_each(function() scene:close() end)
+
+      local function run(command, more)
+        local opts = { watch = watched }
+        for name, value in pairs(more or {}) do opts[name] = value end
+        return scene:run(tier, command, opts)
+      end
+
+      local function spawn(line, policy)
+        return assert(sbx.spawn({ command = { "sh", "-c", line }, cwd = scene.work, tier = tier,
+                                  policy = watch.policy(policy), watch = watched, stdin = true }))
+      end
+
+      -- Runs until one waits for the next: those that do.
+      local function warm(more)
+        for _ = 1, 5 do run("true", more) end
+        support.sleep(0.05)
+        assert.is_truthy(support.wait_until(function() return waiting()[1] end))
+        return waiting()
+      end
+
+      it("becomes the command", function()
+        local ready = warm()
+        local job = spawn("read x; echo $x")
+        assert.is_true(is_in(ready, job.pid), "the command is another process")
+        assert.is_false(is_in(waiting(), job.pid))
+        job:write("hello\n")
+        assert.equal("hello\n", assert(job:wait()).stdout)
+      end)
+
+      it("has what its own request asks for", function()
+        warm()
+        local long = ("x"):rep(100000)
+        local r = run("pwd; echo $ONE ${#LONG}; cat; ulimit -f; echo e >&2; exit 7",
+                      { cwd = "/usr", env = { ONE = "1", LONG = long }, stdin = "in\n" })
+        assert.equal("/usr\n1 100000\nin\nunlimited\n", r.stdout)
+        assert.equal("e\n", r.stderr)
+        assert.equal(7, r.exit_code)
+      end)
+
+      it("is held as any other", function()
+        warm()
+        local r = run(([[echo x >made; echo x >%s/made; umask; cat /proc/self/status]]):format(
+          scene.out))
+        assert.equal("x\n", support.read(scene.work .. "/made"))
+        assert.is_false(support.exists(scene.out .. "/made"))
+        assert.matches("NoNewPrivs:%s*1\n", r.stdout)
+        assert.matches("Seccomp:%s*2\n", r.stdout)
+        assert.matches("CapEff:%s*0+\n", r.stdout)
+        assert.matches("SigBlk:%s*0+\n", r.stdout)
+        if watched then assert.is_truthy(watch.about(r, scene.out .. "/made")) end
+      end)
+
+      it("says where a start fails", function()
+        warm()
+        local r, err = sbx.run({ "/no/such/program", cwd = scene.work, tier = tier, watch = watched,
+                                 policy = watch.policy() })
+        assert.is_nil(r)
+        assert.equal("execve", err.step)
+        warm()
+        support.shell("mkdir %s/gone", scene.work)
+        r, err = sbx.run({ "true", cwd = scene.work .. "/gone/not", tier = tier, watch = watched,
+                           policy = watch.policy() })
+        assert.is_nil(r)
+        assert.equal("invalid_input", err.kind)
+      end)
+
+      it("that was killed leaves its command to another", function()
+        local ready = warm()
+        for _, pid in ipairs(ready) do support.kill(pid, "KILL") end
+        assert.equal("fine\n", run("echo fine").stdout)
+      end)
+
+      it("does not outlive its supervisor", function()
+        local ready = warm()
+        for _, pid in ipairs(ready) do support.kill(parent(pid), "KILL") end
+        assert.is_truthy(all_gone(ready))
+        assert.equal("fine\n", run("echo fine").stdout)
+      end)
+
+      it("ends when the host does", function()
+        local before = waiting()
+        local host = support.host(scene.work, ([[
+          local sbx = require "sbx"
+          for _ = 1, 6 do
+            assert(sbx.run({ "true", cwd = %q, tier = %q, watch = %s,
+                             policy = { extends = "workspace-write", exclude_slash_tmp = true,
+                                        exclude_tmpdir_env_var = true } }))
+          end
+          print("ran") io.stdout:flush() os.execute("sleep 20")]])
+          :format(scene.work, tier, tostring(watched)))
+        assert.is_truthy(host:says("ran", 10))
+        local list = {}
+        support.wait_until(function()
+          for _, pid in ipairs(waiting()) do
+            if not is_in(before, pid) then list[#list + 1] = pid end
+          end
+          return #list > 0
+        end, 5)
+        assert.is_true(#list > 0)
+        host:kill("KILL")
+        assert.is_truthy(all_gone(list))
+        host:close()
+      end)
+
+      it("is not made where the filter is in its way", function()
+        for _, call in ipairs({ "chdir", "recvmsg", "dup2", "prctl", "mmap", "close_range" }) do
+          local policy = { syscalls = { deny = { call } } }
+          for _ = 1, 5 do run({ "true" }, { policy = policy }) end
+          support.sleep(0.05)
+          local before = waiting()
+          local job = spawn("read x", policy)
+          assert.is_false(is_in(before, job.pid), call)
+          job:kill()
+        end
+      end)
+    end)
+  end
+end
