@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -12,13 +11,6 @@
 #include "engine/notice.h"
 #include "layers/capabilities.h"
 #include "layers/descriptors.h"
-
-/* Newer than Debian's headers (Linux 6.6): who is answered runs at once, where the answer was made.
- */
-#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
-#endif
-#define SYNC_WAKE_UP 1UL
 
 /* ---- what the looks share ---- */
 
@@ -134,7 +126,6 @@ static bool keeps(uint64_t capabilities, const char *name) {
 
 int sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker, const sbx_plan *plan,
                    uint64_t kept_capabilities) {
-  uint64_t flags = SYNC_WAKE_UP;
   sight->broker = broker;
   broker->denied = note_denied;
   broker->context = sight;
@@ -143,7 +134,6 @@ int sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker, const sbx
   sight->judge.uid = geteuid();
   sight->judge.lost_power = sight->judge.uid == 0 && !(keeps(kept_capabilities, "dac_override") &&
                                                        keeps(kept_capabilities, "fowner"));
-  ioctl(broker->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
   sight->open = true;
   return 0;
 }

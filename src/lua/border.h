@@ -40,7 +40,7 @@ void sbx_lua_network(lua_State *L, int index, sbx_plan *plan);
  * the request is used; throws on misuse; -1 and err for a descriptor that can't be given */
 int sbx_lua_request(lua_State *L, int index, struct sbx_request *request, struct sbx_error *err);
 
-/* job.c, sandbox.c, world.c */
+/* job.c, sandbox.c, world.c, pollset.c */
 sbx_job **sbx_lua_new_job(lua_State *L); /* pushes an empty job */
 void sbx_lua_open_job(lua_State *L);
 int sbx_lua_sandbox(lua_State *L);
@@ -48,6 +48,8 @@ const sbx_sandbox *sbx_lua_check_sandbox(lua_State *L, int index);
 void sbx_lua_open_sandbox(lua_State *L);
 int sbx_lua_world(lua_State *L);
 void sbx_lua_open_world(lua_State *L);
+int sbx_lua_pollset(lua_State *L);
+void sbx_lua_open_pollset(lua_State *L);
 void sbx_lua_open_log(lua_State *L); /* log.c */
 
 /* seen.c: pushes one, and sets `seen` of the table on top to the list of all */

@@ -182,6 +182,7 @@ static const luaL_Reg functions[] = {{"sandbox", sbx_lua_sandbox},
                                      {"in_process", core_in_process},
                                      {"module_dir", core_module_dir},
                                      {"world", sbx_lua_world},
+                                     {"pollset", sbx_lua_pollset},
                                      {"probe", sbx_lua_probe},
                                      {"cgroup", sbx_lua_cgroup},
                                      {"group_directory", sbx_lua_group_directory},
@@ -208,6 +209,7 @@ SBX_API int luaopen_sbx_core(lua_State *L) {
   sbx_lua_open_job(L);
   sbx_lua_open_sandbox(L);
   sbx_lua_open_world(L);
+  sbx_lua_open_pollset(L);
   sbx_lua_open_log(L);
   luaL_newlib(L, functions);
   luaL_setfuncs(L, sbx_lua_files, 0);

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,14 @@ static int system_now(lua_State *L) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
   lua_pushnumber(L, (lua_Number)now.tv_sec * 1e3 + (lua_Number)now.tv_nsec / 1e6);
+  return 1;
+}
+
+/* core.processors() -> how many this process may use */
+static int system_processors(lua_State *L) {
+  cpu_set_t set;
+  bool known = sched_getaffinity(0, sizeof set, &set) == 0;
+  lua_pushinteger(L, known ? CPU_COUNT(&set) : sysconf(_SC_NPROCESSORS_ONLN));
   return 1;
 }
 
@@ -97,8 +106,13 @@ static int system_write(lua_State *L) {
 }
 
 const luaL_Reg sbx_lua_system[] = {
-    {"cwd", system_cwd},     {"environ", system_environ},
-    {"uid", system_uid},     {"landlock_abi", system_landlock_abi},
-    {"now", system_now},     {"isatty", system_isatty},
-    {"write", system_write}, {NULL, NULL},
+    {"cwd", system_cwd},
+    {"environ", system_environ},
+    {"uid", system_uid},
+    {"landlock_abi", system_landlock_abi},
+    {"now", system_now},
+    {"isatty", system_isatty},
+    {"write", system_write},
+    {"processors", system_processors},
+    {NULL, NULL},
 };
