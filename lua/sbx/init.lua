@@ -17,6 +17,7 @@ local asking = require "sbx.asking"
 local errors = require "sbx.errors"
 local job = require "sbx.job"
 local loop = require "sbx.loop"
+local map = require "sbx.map"
 local policies = require "sbx.policies"
 local result = require "sbx.result"
 local run = require "sbx.run"
@@ -67,6 +68,21 @@ end
 function M.spawn(opts, on_exit)
   use_helper()
   return run.start(opts, "spawn", on_exit)
+end
+
+--- Runs many commands, so many at a time: one loop, each given a turn when it has something to say.
+--- Misuse, also of one command's options, ends all that run and throws; so does an error in `each`.
+---@param list sbx.Options[]|fun(): sbx.Options?  as for `sbx.run`, without on_denied
+---@param opts {jobs: integer?, each: (fun(result: sbx.Result|false, i: integer, err: sbx.Error?))?,
+---  progress: boolean?, loop: any}?
+---  jobs: at a time (as many as there are processors); each: told of each as it ends, and then
+---  nothing is kept; progress: a line on standard error, where that is a terminal
+---@return (sbx.Result|false)[]|integer|nil results  by place in the list, false where nothing ran;
+---  with `each` how many there were; nil where there is no descriptor for the loop itself
+---@return table<integer, sbx.Error>|sbx.Error|nil errors  of those that have one, by place
+function M.map(list, opts)
+  use_helper()
+  return map.map(list, opts)
 end
 
 --- What would be run, with no side effect.

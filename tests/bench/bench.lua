@@ -8,10 +8,11 @@ local parts = {
   growth = require "tests.bench.growth",
   kill = require "tests.bench.kill",
   watch = require "tests.bench.watch",
+  many = require "tests.bench.many",
 }
 -- Growth before output: after strings of 10 MiB the collector of Lua 5.4 lets some 60 MB of garbage
 -- pile up before its next cycle, which would be taken for a leak.
-local ORDER = {"spawn", "growth", "kill", "watch", "output"}
+local ORDER = {"spawn", "many", "growth", "kill", "watch", "output"}
 
 local function parse_options()
   local parser = argparse("bin/bench", "Measures sbxlua against a bare spawn and a bare read loop.")
@@ -22,6 +23,7 @@ local function parse_options()
   parser:option("--growth-runs", "Runs in the growth part.", "10000"):convert(tonumber)
   parser:option("--rounds", "Interleaved runs of each work in the watch part.", "7")
     :convert(tonumber)
+  parser:option("--many", "Commands in the part of many at once.", "2000"):convert(tonumber)
   parser:option("--kills", "Trees that are ended by each way in the kill part.", "5")
     :convert(tonumber)
   return parser:parse()
