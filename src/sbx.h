@@ -176,7 +176,9 @@ SBX_API int sbx_plan_group_read(sbx_plan *plan, enum sbx_reading reading, uint32
 /* Instead of an errno: the supervisor makes the call, for what the plan lists. Only connect(2). */
 #define SBX_ON_BEHALF (-1)
 
-/* A refusal: the call named (or numbered, with name NULL) returns errno_value. */
+/* A refusal: the call named (or numbered, with name NULL) returns errno_value. Of the rules for one
+ * call only one may go on to another argument from other than equality (SBX_NE, SBX_LT, SBX_LE,
+ * SBX_GE, SBX_GT): libseccomp 2.5.4 may not come back from a second one. */
 SBX_API int sbx_plan_refuse(sbx_plan *plan, const char *name, int number, int errno_value,
                             const struct sbx_arg *args, unsigned nargs);
 /* Instead of an errno: the call goes on to what enforces, and the supervisor tells what is refused

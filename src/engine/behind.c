@@ -24,13 +24,31 @@ static const struct sbx_own_call calls[] = {
 #ifdef SYS_newfstatat
     {.number = SYS_newfstatat},
 #endif
-    {.number = SYS_ppoll},       {.number = SYS_recvmsg}, {.number = SYS_recvfrom},
-    {.number = SYS_shutdown},    {.number = SYS_read},    {.number = SYS_pread64},
-    {.number = SYS_fstat},       {.number = SYS_brk},     {.number = SYS_mmap},
-    {.number = SYS_munmap},      {.number = SYS_mremap},  {.number = SYS_close},
-    {.number = SYS_dup3},        {.number = SYS_chdir},   {.number = SYS_capget},
-    {.number = SYS_close_range}, {.number = SYS_capset},  {SYS_prlimit64, true, 0},
-    {.number = SYS_prctl},       {.number = SYS_execve},  {.number = SYS_rt_sigprocmask},
+#ifdef SYS_statx
+    {.number = SYS_statx},
+#endif
+    {.number = SYS_restart_syscall},
+    {.number = SYS_ppoll},
+    {.number = SYS_recvmsg},
+    {.number = SYS_recvfrom},
+    {.number = SYS_shutdown},
+    {.number = SYS_read},
+    {.number = SYS_pread64},
+    {.number = SYS_fstat},
+    {.number = SYS_brk},
+    {.number = SYS_mmap},
+    {.number = SYS_munmap},
+    {.number = SYS_mremap},
+    {.number = SYS_close},
+    {.number = SYS_dup3},
+    {.number = SYS_chdir},
+    {.number = SYS_capget},
+    {.number = SYS_close_range},
+    {.number = SYS_capset},
+    {SYS_prlimit64, true, 0},
+    {.number = SYS_prctl},
+    {.number = SYS_execve},
+    {.number = SYS_rt_sigprocmask},
 };
 
 bool sbx_child_may_wait(const struct sock_filter *filter, size_t count) {

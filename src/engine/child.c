@@ -37,16 +37,18 @@ static int step_parent(struct sbx_child *child) {
   return getppid() == child->parent ? 0 : -1;
 }
 
+/* It allocates in memory that is shared: the parent allocates nothing, and looks at no errno, while
+ * it waits. */
 static int step_request(struct sbx_child *child) {
   child->taken = sbx_spare_take(child->launch) == 0;
-  return child->taken ? prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) : -1;
+  return child->taken ? 0 : -1;
 }
 
 /* What was made ahead may have been taken away since. */
 static int step_protect(struct sbx_child *child) {
-  struct pollfd fd = {child->watch->fd, POLLIN, 0};
+  struct pollfd fd = {child->protected->fd, POLLIN, 0};
   if (fd.fd < 0 || poll(&fd, 1, 0) <= 0) return 0;
-  child->detail = sbx_watch_lost(child->watch);
+  child->detail = sbx_watch_lost(child->protected);
   errno = ESTALE;
   return child->detail ? -1 : 0;
 }
@@ -113,8 +115,8 @@ static int step_landlock(struct sbx_child *child) {
 }
 
 /* The host may still find that it must not use this process, and says so by closing. Its answer
- * takes as long as the steps before this one; the filter could refuse the calls that wait for it.
- */
+ * takes as long as the steps before this one; a filter that is not installed by then could refuse
+ * the calls that wait for it. */
 static int step_go(struct sbx_child *child) {
   const struct sbx_launch *launch = child->launch;
   struct pollfd fds[2] = {{launch->control, POLLIN, 0}, {launch->host, POLLIN, 0}};
@@ -151,7 +153,7 @@ static int step_seccomp(struct sbx_child *child) {
 
 static int step_signals(struct sbx_child *child) {
   sigset_t none;
-  (void)child;
+  if (child->ahead && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0) return -1; /* step_parent's */
   sigemptyset(&none);
   return sigprocmask(SIG_SETMASK, &none, NULL);
 }
@@ -198,8 +200,10 @@ static const struct step all_steps[] = {
     {NULL, NULL, false},
 };
 
-/* Made ahead, with what costs most: the filter lets through all that is called behind it
- * (SBX_BEHIND_FILTER), or this is not done. In no group of processes yet. */
+/* Made ahead, with what costs most. That rules and filter come before the rest takes nothing from
+ * them: nobody else's code runs before execve, Landlock asks about no descriptor that is received
+ * and no directory that is entered, and the filter lets through all that is called behind it
+ * (behind.h), or this is not done. In no cgroup yet. */
 static const struct step ahead_steps[] = {
     {"keyring", step_keyring, true},
     {"session", step_session, true},
@@ -255,7 +259,8 @@ static void await_execve(const pid_t *shared) {
     syscall(SYS_futex, shared, FUTEX_WAIT, pid, NULL, NULL, 0);
 }
 
-/* One that waits for its request does so for long: not in vfork(2), which counts as load. */
+/* One that waits for its request does so for long: not in vfork(2), which counts as load. The
+ * memory is not dumpable (setup.c): a core dump would end all who share it. */
 SBX_ON_OWN_STACK static pid_t start(struct sbx_child *child) {
   static pid_t shared;
   int flags = CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD;

@@ -11,16 +11,16 @@ struct sbx_child {
   bool ahead;       /* started before there is a request, which it waits for itself */
   int cgroup_procs; /* open for writing, or -1 */
   const struct sbx_groups *groups;
-  struct sbx_watch *watch; /* of what is protected */
-  int listener;            /* filled: the filter's, or -1 */
-  const char *step;        /* filled when it fails */
-  const char *detail;      /* the path that it failed on, or NULL */
-  int code;                /* errno, 0: execve succeeded */
-  bool layer;              /* whether the step applies a layer */
-  bool taken;              /* made ahead: it has a request */
-  bool watched;            /* calls may wait for the supervisor from here on */
-  bool reached;            /* execve was called: without it a death is not the command's */
-  pid_t parent;
+  struct sbx_watch *protected;
+  int listener;       /* filled: the filter's, or -1 */
+  const char *step;   /* filled when it fails */
+  const char *detail; /* the path that it failed on, or NULL */
+  int code;           /* errno, 0: execve succeeded */
+  bool layer;         /* whether the step applies a layer */
+  bool taken;         /* made ahead: it has a request */
+  bool watched;       /* calls may wait for the supervisor from here on */
+  bool reached;       /* execve was called: without it a death is not the command's */
+  pid_t parent;       /* in its own namespace's numbers */
 };
 
 /* Starts the command as a child that shares the caller's memory and descriptors until execve, so

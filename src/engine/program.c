@@ -46,11 +46,12 @@ static int add_call(struct sbx_program *program, struct sbx_filter *filter,
   }
   int rc = sbx_filter_refuse(filter, call.name, refusal->number, refusal->errno_value, call.args,
                              refusal->nargs);
+  if (rc == 0) return 0;
+  bool second = rc == ENOTSUP && sbx_rule_winds(call.args, refusal->nargs);
   char which[96];
   snprintf(which, sizeof which, "%s%s", *call.name ? call.name : "a call by number",
-           rc == ENOTSUP ? ": a second rule with ne, lt, le, ge or gt before its last argument"
-                         : "");
-  return rc == 0 ? 0 : fail(err, "seccomp", rc, which);
+           second ? ": a second rule with ne, lt, le, ge or gt before its last argument" : "");
+  return fail(err, "seccomp", rc, which);
 }
 
 static int add_calls(struct sbx_program *program, struct sbx_filter *filter,

@@ -21,8 +21,7 @@ struct sbx_layers {
   uint32_t has_ruleset;
   uint32_t watched;   /* the filter tells the supervisor of calls */
   uint32_t on_behalf; /* it hands calls to the supervisor, which makes them */
-  uint32_t
-      child_ahead; /* it lets through what a child calls behind it that waits for its request */
+  uint32_t child_ahead; /* a child can wait behind it for its request */
   uint32_t reserved;
   uint64_t filter_key, ruleset_id; /* of its instructions; of the ruleset, in this process */
   /* bytes of what is made inside, and their hashes; they follow the filter */

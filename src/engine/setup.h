@@ -27,7 +27,7 @@ struct sbx_setup {
 int sbx_setup_early(struct sbx_setup *setup);
 /* What is the policy's own. */
 int sbx_setup_inside(struct sbx_setup *setup);
-/* What a request brings. */
+/* What is the job's own: before its request comes where the child is made ahead. */
 int sbx_setup_late(struct sbx_setup *setup);
 
 #endif

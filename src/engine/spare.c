@@ -31,12 +31,27 @@ bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b) {
          a->has_ruleset == b->has_ruleset && a->ruleset_id == b->ruleset_id && same_filter(a, b);
 }
 
+struct sbx_layers sbx_spare_childless(const struct sbx_layers *layers) {
+  struct sbx_layers some = *layers;
+  bool inner = layers->flags & SBX_FLAG_INNER_RULES; /* made with what is inside */
+  some.flags &= SET_UP_FLAGS;
+  some.has_ruleset = inner ? layers->has_ruleset : 0;
+  some.filter_count = some.child_ahead = 0;
+  some.filter_key = some.ruleset_id = 0;
+  return some;
+}
+
 struct sbx_layers sbx_spare_shared(const struct sbx_layers *layers) {
-  struct sbx_layers shared = *layers;
-  shared.flags &= SET_UP_FLAGS;
-  shared.inside_size = shared.filter_count = shared.has_ruleset = shared.child_ahead = 0;
-  shared.inside_key = shared.filter_key = shared.ruleset_id = 0;
+  struct sbx_layers shared = sbx_spare_childless(layers);
+  shared.inside_size = shared.has_ruleset = 0;
+  shared.inside_key = 0;
   return shared;
+}
+
+/* As far as a spare of that kind is made. */
+static struct sbx_layers part_of(const struct sbx_layers *made, const struct sbx_layers *layers) {
+  if (made->inside_size == 0) return sbx_spare_shared(layers);
+  return made->child_ahead ? *layers : sbx_spare_childless(layers);
 }
 
 void sbx_spare_close(struct sbx_spare *spare) {
@@ -87,12 +102,11 @@ static bool is_same_plan(const sbx_plan *a, const sbx_plan *b) {
 /* What was made ahead is what the request asks for: a hash alone decides nothing. */
 static bool is_made_for(const struct sbx_launch *made, const struct sbx_launch *request) {
   const struct sbx_layers *layers = &made->head.layers;
+  struct sbx_layers part = part_of(layers, &request->head.layers);
   size_t size = layers->filter_count * sizeof *made->filter;
-  if (!is_same_plan(made->ahead, request->ahead)) return false;
-  if (!made->inside) return true;
-  return sbx_spare_same(layers, &request->head.layers) &&
-         is_same_plan(made->inside, request->inside) &&
-         (size == 0 || memcmp(made->filter, request->filter, size) == 0);
+  if (!sbx_spare_same(layers, &part) || !is_same_plan(made->ahead, request->ahead)) return false;
+  if (made->inside && !is_same_plan(made->inside, request->inside)) return false;
+  return size == 0 || memcmp(made->filter, request->filter, size) == 0;
 }
 
 /* Memory that a request will need is this process's own by then: a fork's first touch of a page is

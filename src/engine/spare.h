@@ -21,7 +21,9 @@ struct sbx_spare {
 /* Forks one: its pid, or -1 and errno. The launch has layers, plans (inside: NULL for any policy)
  * and the descriptors of all. */
 pid_t sbx_spare_make(struct sbx_spare *spare, struct sbx_launch *launch);
-/* What a request asks for, without what only its own policy has. */
+/* What a request asks for, without the rules and the filter that its child has. */
+struct sbx_layers sbx_spare_childless(const struct sbx_layers *layers);
+/* The same without what only its own policy has. */
 struct sbx_layers sbx_spare_shared(const struct sbx_layers *layers);
 /* Whether two spares would be the same. */
 bool sbx_spare_same(const struct sbx_layers *a, const struct sbx_layers *b);

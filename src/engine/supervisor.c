@@ -201,15 +201,39 @@ static void take_listener(struct supervisor *s, int listener) {
   fail(s, "supervisor", code, true); /* the command may have run by now */
 }
 
+/* Where nobody has asked there is nobody to tell. */
+static _Noreturn void give_up(struct supervisor *s, int code) {
+  if (s->launch->control >= 0) fail(s, "request", code, true);
+  _exit(125);
+}
+
+static void take_request(struct supervisor *s) {
+  if (sbx_spare_take(s->launch) < 0) give_up(s, errno);
+}
+
+static void start_command(struct supervisor *s, bool ahead);
+
+/* The child that was to wait could not be made, or was killed: this process waits, and makes
+ * another, which says what is wrong. */
+static void start_late(struct supervisor *s, int code) {
+  if (s->launch->control >= 0) give_up(s, code);
+  take_request(s);
+  sbx_meter_begin(&s->setup.meter);
+  start_command(s, false);
+}
+
 /* ahead: it waits for the request, in this process's place. */
 static void start_command(struct supervisor *s, bool ahead) {
   struct sbx_child child = {.launch = s->launch,
                             .ahead = ahead,
                             .cgroup_procs = s->setup.cgroup.procs,
                             .groups = &s->setup.groups,
-                            .watch = &s->setup.watch};
+                            .protected = &s->setup.watch};
   s->command = sbx_child_start(&child);
-  if (ahead && !child.taken) _exit(125); /* nobody has asked for it: there is nobody to tell */
+  if (ahead && !child.taken) {
+    start_late(s, child.code);
+    return;
+  }
   if (s->command >= 0) take_listener(s, child.listener);
   s->detail = child.detail;
   if (s->command < 0) fail(s, child.step, child.code, child.layer);
@@ -230,7 +254,7 @@ static bool may_start_ahead(const struct supervisor *s) {
   return s->layers->child_ahead && s->layers->kill != SBX_KILL_CGROUP && s->setup.groups.count == 0;
 }
 
-/* A spare is past what is known of its command when the request comes. */
+/* A spare is past all that does not need its request when that comes. */
 static void prepare(struct supervisor *s) {
   struct sbx_launch *launch = s->launch;
   bool policy_known = launch->inside != NULL;
@@ -238,7 +262,7 @@ static void prepare(struct supervisor *s) {
   if (policy_known) set_up(s, sbx_setup_inside);
   if (launch->request_socket) sbx_spare_prepare(launch);
   bool ahead = launch->request_socket && policy_known && may_start_ahead(s);
-  if (launch->request_socket && !ahead && sbx_spare_take(launch) < 0) _exit(125);
+  if (launch->request_socket && !ahead) take_request(s);
   if (!policy_known) set_up(s, sbx_setup_inside);
   set_up(s, sbx_setup_late);
   start_command(s, ahead);

@@ -107,10 +107,12 @@ static struct sbx_spare *find(struct sbx_warm *warm, const struct sbx_layers *la
   return NULL;
 }
 
-static struct sbx_spare *find_either(struct sbx_warm *warm, const struct sbx_layers *layers) {
-  struct sbx_layers shared = sbx_spare_shared(layers);
-  struct sbx_spare *whole = find(warm, layers);
-  return whole ? whole : find(warm, &shared);
+/* The most complete one. */
+static struct sbx_spare *find_any(struct sbx_warm *warm, const struct sbx_layers *layers) {
+  struct sbx_layers childless = sbx_spare_childless(layers), shared = sbx_spare_shared(layers);
+  struct sbx_spare *spare = find(warm, layers);
+  if (!spare) spare = find(warm, &childless);
+  return spare ? spare : find(warm, &shared);
 }
 
 /* False when no further one is to be waited for. */
@@ -125,8 +127,8 @@ static bool await_offer(struct sbx_warm *warm, int spawner) {
 struct sbx_spare *sbx_warm_find(struct sbx_warm *warm, int spawner,
                                 const struct sbx_layers *layers) {
   if (layers->kill == SBX_KILL_CGROUP) return NULL;
-  struct sbx_spare *spare = find_either(warm, layers);
-  while (!spare && await_offer(warm, spawner)) spare = find_either(warm, layers);
+  struct sbx_spare *spare = find_any(warm, layers);
+  while (!spare && await_offer(warm, spawner)) spare = find_any(warm, layers);
   return spare;
 }
 
@@ -150,7 +152,7 @@ static void order_shared(struct sbx_warm *warm, int spawner, const struct sbx_la
   send_order(warm, spawner, &msg);
 }
 
-/* With the filter, and the ruleset where the host has made it: the child is made ahead, too. */
+/* Where the child is made ahead, too, with its filter, and the ruleset if the host has made it. */
 static void order_whole(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
                         const sbx_sandbox *sandbox, const sbx_plan *inside) {
   struct sbx_wire_spare order = {.magic = SBX_WIRE_SPARE, .layers = *layers};
@@ -164,7 +166,7 @@ static void order_whole(struct sbx_warm *warm, int spawner, const struct sbx_lay
   iov[2].iov_base = (void *)sbx_plan_bytes(inside, &iov[2].iov_len);
   iov[3].iov_base = (void *)sbx_sandbox_filter(sandbox);
   iov[3].iov_len = layers->filter_count * sizeof(struct sock_filter);
-  if ((order.has_ruleset = sandbox->ruleset >= 0)) {
+  if ((order.has_ruleset = layers->child_ahead && sandbox->ruleset >= 0)) {
     memcpy(CMSG_DATA(&rights.header), &sandbox->ruleset, sizeof(int));
     msg.msg_control = rights.bytes;
     msg.msg_controllen = sizeof rights.bytes;
@@ -193,13 +195,23 @@ static size_t order_size(const struct sbx_layers *layers) {
          layers->filter_count * sizeof(struct sock_filter);
 }
 
+/* One with a child for a command that came before; for others like it one without. */
+static void order_own(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
+                      const sbx_sandbox *sandbox, const sbx_plan *inside) {
+  struct sbx_layers childless = sbx_spare_childless(layers);
+  bool again = layers->child_ahead && seen_before(&warm->whole, layers);
+  bool alike = seen_before(&warm->childless, &childless);
+  const struct sbx_layers *kind = again ? layers : &childless;
+  if ((again || alike) && order_size(kind) <= ORDER_MAX && !find(warm, kind))
+    order_whole(warm, spawner, kind, sandbox, inside);
+}
+
 void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers *layers,
                     const sbx_sandbox *sandbox, const sbx_plan *inside) {
   struct sbx_layers shared = sbx_spare_shared(layers);
   struct sbx_cursor cursor = sbx_plan_cursor(sandbox->ahead);
-  if (layers->kill == SBX_KILL_CGROUP || order_size(layers) > ORDER_MAX) return;
-  if (seen_before(&warm->whole, layers) && !find(warm, layers))
-    order_whole(warm, spawner, layers, sandbox, inside);
-  if (!sbx_plan_next(&cursor)) return; /* nothing that others share */
+  if (layers->kill == SBX_KILL_CGROUP) return;
+  order_own(warm, spawner, layers, sandbox, inside);
+  if (!sbx_plan_next(&cursor) || order_size(&shared) > ORDER_MAX) return; /* nothing is shared */
   if (seen_before(&warm->shared, &shared)) expect(warm, &shared, sandbox->ahead);
 }

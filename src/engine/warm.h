@@ -15,7 +15,7 @@ struct sbx_kinds {
 
 struct sbx_warm {
   struct sbx_spare spares[SBX_WARM_SPARES];
-  struct sbx_kinds whole, shared;
+  struct sbx_kinds whole, childless, shared;
   struct sbx_layers expected; /* of the last command's shared part */
   sbx_plan *expected_plan;    /* NULL: none yet */
   unsigned pending;           /* orders without an offer so far */

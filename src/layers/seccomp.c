@@ -93,7 +93,7 @@ uint32_t sbx_call_arch(void) {
   return seccomp_arch_native();
 }
 
-static bool is_winding(const struct sbx_arg *args, unsigned nargs) {
+bool sbx_rule_winds(const struct sbx_arg *args, unsigned nargs) {
   unsigned last = 0;
   for (unsigned i = 0; i < nargs; i++)
     if (args[i].index > last) last = args[i].index;
@@ -112,7 +112,7 @@ static bool is_same(const struct winding *a, const struct winding *b) {
 static int take_winding(struct sbx_filter *filter, int number, int errno_value,
                         const struct sbx_arg *args, unsigned nargs) {
   struct winding rule = {number, errno_value, nargs, {{0}}};
-  if (!is_winding(args, nargs)) return 0;
+  if (!sbx_rule_winds(args, nargs)) return 0;
   memcpy(rule.args, args, nargs * sizeof *args);
   for (size_t i = 0; i < filter->count; i++)
     if (filter->windings[i].number == number)

@@ -25,10 +25,9 @@ local function is_told(word, call, errno)
     or word == "input=0" and call.name == "write" and errno == "EPIPE"
 end
 
--- Where no listener can be had, or handed over, the host goes on without a watch.
-local IN_WATCH = { seccomp = true, sendmsg = true, sendmmsg = true, fcntl = true }
+-- Where no listener can be had the host goes on without a watch.
 local function is_unwatched(word, call)
-  return word == "watched=false" and call.role:find("^child") ~= nil and IN_WATCH[call.name] == true
+  return word == "watched=false" and call.role:find("^child") ~= nil and call.name == "seccomp"
 end
 
 local function is_next_set(words, call, errno)

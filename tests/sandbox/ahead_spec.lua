@@ -13,17 +13,59 @@ end
 
 local function parent(pid) return status_of(pid, "PPid") end
 
-local UID = status_of("self", "Uid")
-
--- This user's processes that wait for their request, by the name of that step.
-local function waiting()
+-- Processes of that name; other hosts have theirs.
+local function named(comm)
   local list = {}
-  for pid in support.output("grep -lx request /proc/[0-9]*/comm 2>/dev/null || true")
+  for pid in support.output("grep -lx " .. comm .. " /proc/[0-9]*/comm 2>/dev/null || true")
     :gmatch("/proc/(%d+)/comm") do
-    if status_of(pid, "Uid") == UID then list[#list + 1] = tonumber(pid) end
+    list[#list + 1] = tonumber(pid)
   end
   return list
 end
+
+local function of_parent(list, wanted)
+  local found = {}
+  for _, pid in ipairs(list) do
+    if wanted(parent(pid)) then found[#found + 1] = pid end
+  end
+  return found
+end
+
+local function supervisors(spawner)
+  return of_parent(named("sbx-supervisor"), function(above) return above == spawner end)
+end
+
+-- A spawner's processes that wait for their request, by the name of that step.
+local function waiting(spawner)
+  return of_parent(named("request"), function(above)
+    return above and parent(above) == spawner
+  end)
+end
+
+local function is_in(list, pid)
+  for _, one in ipairs(list) do
+    if one == pid then return true end
+  end
+  return false
+end
+
+-- Those of the second list alone.
+local function new_in(before, after)
+  local list = {}
+  for _, pid in ipairs(after) do
+    if not is_in(before, pid) then list[#list + 1] = pid end
+  end
+  return list
+end
+
+-- All that a process has from its start, in one text, without what time and number alone change.
+local STANDING = [[
+  grep -E '^(Umask|Uid|Gid|Groups|Sig[BICP]|Shd|Cap|NoNewPrivs|Seccomp|Cpus|Mems|Threads)' \
+    /proc/self/status; cat /proc/self/limits /proc/self/oom_score_adj /proc/self/cgroup; nice
+  ls -l /proc/self/fd | sed 's/.* \([0-9]* ->\)/\1/; s/:\[.*//; /proc/d'; pwd; env | sort
+  cut -d' ' -f4-8 /proc/self/stat | tr -d '[:digit:]'
+  python3 -c 'import ctypes; n = ctypes.c_int(); l = ctypes.CDLL(None)
+l.prctl(2, ctypes.byref(n)); print("parent death:", n.value, "dumpable:", l.prctl(3))']]
 
 local function all_gone(list)
   return support.wait_until(function()
@@ -34,21 +76,19 @@ local function all_gone(list)
   end, 1)
 end
 
-local function is_in(list, pid)
-  for _, one in ipairs(list) do
-    if one == pid then return true end
-  end
-  return false
-end
-
 for _, tier in ipairs(TIERS) do
   for _, watched in ipairs({ false, true }) do
     local how = tier .. (watched and ", watched" or "")
 
     describe("a process made ahead (" .. how .. ")", function()
-      local scene
+      local scene, spawner
 
-      before_each(function() scene = watch.new() end)
+      before_each(function()
+        scene = watch.new()
+        local job = assert(sbx.spawn({ "sleep", "60" }))
+        spawner = parent(parent(job.pid))
+        job:kill()
+      end)
       after_each(function() scene:close() end)
 
       local function run(command, more)
@@ -64,17 +104,18 @@ for _, tier in ipairs(TIERS) do
 
       -- Runs until one waits for the next: those that do.
       local function warm(more)
-        for _ = 1, 5 do run("true", more) end
-        support.sleep(0.05)
-        assert.is_truthy(support.wait_until(function() return waiting()[1] end))
-        return waiting()
+        local before = waiting(spawner)
+        for _ = 1, 6 do run("true", more) end
+        local function ready() return new_in(before, waiting(spawner))[1] end
+        assert.is_truthy(support.wait_until(ready))
+        return new_in(before, waiting(spawner))
       end
 
       it("becomes the command", function()
         local ready = warm()
         local job = spawn("read x; echo $x")
         assert.is_true(is_in(ready, job.pid), "the command is another process")
-        assert.is_false(is_in(waiting(), job.pid))
+        assert.is_false(is_in(waiting(spawner), job.pid))
         job:write("hello\n")
         assert.equal("hello\n", assert(job:wait()).stdout)
       end)
@@ -87,6 +128,23 @@ for _, tier in ipairs(TIERS) do
         assert.equal("/usr\n1 100000\nin\nunlimited\n", r.stdout)
         assert.equal("e\n", r.stderr)
         assert.equal(7, r.exit_code)
+      end)
+
+      it("has what one has that was made when it was asked for", function()
+        local cold = run(STANDING)
+        warm()
+        local text = run(STANDING).stdout
+        assert.equal(cold.stdout, text)
+        assert.matches("parent death: 0 ", text, 1, true)
+        assert.matches("CapBnd:", text)
+      end)
+
+      it("counts what the command read, not what its request was read from", function()
+        local small = run({ "true", "x" })
+        warm()
+        local large = run({ "true", ("x"):rep(100000) }).usage.read_bytes
+        assert.equal(small.usage.read_bytes, large)
+        assert.equal(small.usage.processes, run({ "true", "x" }).usage.processes)
       end)
 
       it("is held as any other", function()
@@ -122,32 +180,34 @@ for _, tier in ipairs(TIERS) do
         assert.equal("fine\n", run("echo fine").stdout)
       end)
 
-      it("does not outlive its supervisor", function()
+      it("does not outlive its supervisor, whoever else is there", function()
         local ready = warm()
-        for _, pid in ipairs(ready) do support.kill(parent(pid), "KILL") end
-        assert.is_truthy(all_gone(ready))
+        local supervisor = parent(ready[1])
+        support.kill(spawner, "STOP")
+        support.kill(supervisor, "KILL")
+        local gone = all_gone({ ready[1] })
+        support.kill(spawner, "CONT")
+        assert.is_truthy(gone)
         assert.equal("fine\n", run("echo fine").stdout)
       end)
 
       it("ends when the host does", function()
-        local before = waiting()
         local host = support.host(scene.work, ([[
           local sbx = require "sbx"
+          local job = assert(sbx.spawn({ "sleep", "60" }))
           for _ = 1, 6 do
             assert(sbx.run({ "true", cwd = %q, tier = %q, watch = %s,
                              policy = { extends = "workspace-write", exclude_slash_tmp = true,
                                         exclude_tmpdir_env_var = true } }))
           end
-          print("ran") io.stdout:flush() os.execute("sleep 20")]])
+          print("job " .. job.pid) io.stdout:flush() os.execute("sleep 20")]])
           :format(scene.work, tier, tostring(watched)))
-        assert.is_truthy(host:says("ran", 10))
-        local list = {}
+        local pid = tonumber(assert(host:says("job (%d+)", 10)))
+        local its_own, list = parent(parent(pid)), {}
         support.wait_until(function()
-          for _, pid in ipairs(waiting()) do
-            if not is_in(before, pid) then list[#list + 1] = pid end
-          end
+          list = waiting(its_own)
           return #list > 0
-        end, 5)
+        end)
         assert.is_true(#list > 0)
         host:kill("KILL")
         assert.is_truthy(all_gone(list))
@@ -157,9 +217,11 @@ for _, tier in ipairs(TIERS) do
       it("is not made where the filter is in its way", function()
         for _, call in ipairs({ "chdir", "recvmsg", "dup2", "prctl", "mmap", "close_range" }) do
           local policy = { syscalls = { deny = { call } } }
-          for _ = 1, 5 do run({ "true" }, { policy = policy }) end
+          local idle, before = supervisors(spawner), waiting(spawner)
+          for _ = 1, 6 do run({ "true" }, { policy = policy }) end
           support.sleep(0.05)
-          local before = waiting()
+          assert.is_true(#new_in(idle, supervisors(spawner)) > 0, call)
+          assert.same({}, new_in(before, waiting(spawner)), call)
           local job = spawn("read x", policy)
           assert.is_false(is_in(before, job.pid), call)
           job:kill()
