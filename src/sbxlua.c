@@ -19,6 +19,7 @@
 #include <lua.h>
 #include <lualib.h>
 
+#include "modules.h"
 #include "sbx.h"
 
 #define OWN_FAILURE 125 /* the exit status for "sbxlua itself failed" */
@@ -244,6 +245,7 @@ static void set_templates(lua_State *L, const char *field, const char *own) {
 
 static void set_paths(lua_State *L) {
   char prefix[PATH_MAX];
+  int top = lua_gettop(L);
   if (!own_prefix(prefix, sizeof prefix)) prefix[0] = '\0';
   bool known = prefix[0] != '\0';
   const char *lua = known ? lua_pushfstring(L, "%s/share/lua/5.4/?.lua;%s/share/lua/5.4/?/init.lua",
@@ -253,7 +255,8 @@ static void set_paths(lua_State *L) {
       known ? lua_pushfstring(L, "%s/lib/lua/5.4/?.so", prefix) : lua_pushliteral(L, "");
   set_templates(L, "path", lua);
   set_templates(L, "cpath", c);
-  lua_pop(L, 2);
+  if (known) sbx_modules_open(L, lua_pushfstring(L, "%s/share/lua/5.4", prefix));
+  lua_settop(L, top);
 }
 
 /* ---- running a script as lua does ---- */

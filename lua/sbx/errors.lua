@@ -10,7 +10,12 @@
 
 local M = {}
 
-local HERE = debug.getinfo(1, "S").source:match("^(.*[/\\])[^/\\]*$") or "="
+-- The file's directory, as `require` and as the code itself names it: not the same in the program,
+-- which has its modules inside.
+local _, path = ...
+local SOURCE = debug.getinfo(1, "S").source
+local function directory_of(name) return name:match("^(.*[/\\])[^/\\]*$") or "=" end
+local HERE, INSIDE = directory_of(path and "@" .. path or SOURCE), directory_of(SOURCE)
 
 local Error = { __name = "sbx.Error" }
 
@@ -60,8 +65,9 @@ local function callers_level()
   while true do
     local info = debug.getinfo(level, "S")
     if not info then return nil end
-    local outside = info.what ~= "C" and info.source:sub(1, #HERE) ~= HERE
-      and not parts[info.source]
+    local source = info.source
+    local outside = info.what ~= "C" and source:sub(1, #HERE) ~= HERE
+      and source:sub(1, #INSIDE) ~= INSIDE and not parts[source]
     if outside then return level end
     level = level + 1
   end

@@ -14,7 +14,9 @@ function M.user_directory(env)
   if home and home:sub(1, 1) == "/" then return home .. "/.config/sbxlua" end
 end
 
-local HERE = debug.getinfo(1, "S").source:match("^@(.*)/[^/]*$")
+-- The file, as `require` says; Lua 5.1 doesn't.
+local _, own_file = ...
+local HERE = (own_file and "@" .. own_file or debug.getinfo(1, "S").source):match("^@(.*)/[^/]*$")
 
 --- Where the installed modules lie.
 M.MODULES = HERE

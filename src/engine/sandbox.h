@@ -19,8 +19,8 @@ struct sbx_layers {
   } limits[SBX_LIMITS_MAX];
   uint32_t filter_count; /* instructions; they follow elsewhere */
   uint32_t has_ruleset;
-  uint32_t watched;   /* the filter tells the supervisor of calls */
-  uint32_t on_behalf; /* it hands calls to the supervisor, which makes them */
+  uint32_t watched;     /* the filter tells the supervisor of calls */
+  uint32_t on_behalf;   /* it hands calls to the supervisor, which makes them */
   uint32_t child_ahead; /* a child can wait behind it for its request */
   uint32_t reserved;
   uint64_t filter_key, ruleset_id; /* of its instructions; of the ruleset, in this process */

@@ -9,10 +9,11 @@ local parts = {
   kill = require "tests.bench.kill",
   watch = require "tests.bench.watch",
   many = require "tests.bench.many",
+  peers = require "tests.bench.peers",
 }
 -- Growth before output: after strings of 10 MiB the collector of Lua 5.4 lets some 60 MB of garbage
 -- pile up before its next cycle, which would be taken for a leak.
-local ORDER = {"spawn", "many", "growth", "kill", "watch", "output"}
+local ORDER = {"spawn", "peers", "many", "growth", "kill", "watch", "output"}
 
 local function parse_options()
   local parser = argparse("bin/bench", "Measures sbxlua against a bare spawn and a bare read loop.")
@@ -24,6 +25,7 @@ local function parse_options()
   parser:option("--rounds", "Interleaved runs of each work in the watch part.", "7")
     :convert(tonumber)
   parser:option("--many", "Commands in the part of many at once.", "2000"):convert(tonumber)
+  parser:option("--peers", "Interleaved runs of the part of peers.", "200"):convert(tonumber)
   parser:option("--kills", "Trees that are ended by each way in the kill part.", "5")
     :convert(tonumber)
   return parser:parse()

@@ -353,6 +353,23 @@ end]])
       })
       assert.matches("^false%s+0\nwatch\t", r.stdout .. r.stderr)
     end)
+
+    -- also where one that waits for its request is made for each, in vain
+    it("says so each time anew", function()
+      support.write(scene.work .. "/inner.lua", [[
+local sbx = require "sbx"
+for i = 1, 25 do
+  sbx.reload()
+  local r, err, out = sbx.run({ "true", watch = true, policy = "read-only", sandbox = "auto" })
+  r = assert(r or out, err)
+  assert(r.denial.watched == false and r.exit_code == 0)
+end
+print("fine")]])
+      local r = scene:run(tier, { "lua5.4", "inner.lua" }, {
+        env = { LUA_PATH = package.path, LUA_CPATH = package.cpath },
+      })
+      assert.equal("fine\n", r.stdout .. r.stderr)
+    end)
   end)
 end
 
