@@ -135,8 +135,8 @@ int sbx_spare_take(struct sbx_launch *launch) {
   if (receive(launch->request_socket) != 1) return -1;
   errno = EPROTO;
   if (!sbx_received_head(&received, &launch->head)) return -1;
-  if (sbx_received_unpack(&received, launch) < 0) return -1; /* the host sees an end of file */
-  sbx_fd_close(&made.ruleset);                               /* the request has brought the same */
+  if (sbx_received_unpack(&received, launch) < 0) return -1;
+  sbx_fd_close(&made.ruleset); /* the request has brought the same */
   errno = EPROTO;
   return is_made_for(&made, launch) ? 0 : -1;
 }

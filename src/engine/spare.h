@@ -31,7 +31,8 @@ void sbx_spare_close(struct sbx_spare *spare); /* without a request it ends; ide
 /* In the spare, before it waits: what a request would wait for otherwise. */
 void sbx_spare_prepare(const struct sbx_launch *launch);
 /* Waits for the request and unpacks it. Who waits is the supervisor, or the child that was made
- * ahead. 0, or -1: nobody wants it, or it is not for this one. */
+ * ahead. 0, or -1 and errno: nobody wants it, or, where control is open, what has come can't be
+ * used. */
 int sbx_spare_take(struct sbx_launch *launch);
 
 #endif
