@@ -28,6 +28,8 @@ static const struct sbx_own_call calls[] = {
     {.number = SYS_statx},
 #endif
     {.number = SYS_restart_syscall},
+    {.number = SYS_rt_sigpending},
+    {.number = SYS_rt_sigaction},
     {.number = SYS_ppoll},
     {.number = SYS_recvmsg},
     {.number = SYS_recvfrom},

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -35,6 +36,17 @@ static int step_parent(struct sbx_child *child) {
   if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) return -1;
   errno = ESRCH;
   return getppid() == child->parent ? 0 : -1;
+}
+
+/* One that is stopped or gone could neither tell of the command nor end it. */
+static int check_parent(struct sbx_child *child) {
+  char text[128];
+  ssize_t size = pread(child->parent_stat, text, sizeof text - 1, 0);
+  child->own_read = size > 0 ? size : 0;
+  text[child->own_read] = 0;
+  const char *state = strrchr(text, ')'); /* proc_pid_stat(5): behind the name */
+  errno = ECANCELED;
+  return state && state[1] == ' ' && state[2] && !strchr("TtZXx", state[2]) ? 0 : -1;
 }
 
 /* It allocates in memory that is shared: the parent allocates nothing, and looks at no errno, while
@@ -126,7 +138,8 @@ static int step_go(struct sbx_child *child) {
   if (fds[1].revents) return -1;
   ssize_t size = recv(launch->control, &order, sizeof order, 0);
   errno = ECANCELED;
-  return size == (ssize_t)sizeof order && order.type == SBX_ORDER_GO ? 0 : -1;
+  if (size != (ssize_t)sizeof order || order.type != SBX_ORDER_GO) return -1;
+  return child->ahead ? check_parent(child) : 0;
 }
 
 /* Descriptors are shared until execve, which closes this process's own one. */
@@ -151,8 +164,21 @@ static int step_seccomp(struct sbx_child *child) {
   return sbx_filter_install(child->launch->filter, layers->filter_count);
 }
 
+/* What came while it waited was for no command: one of the host's service, say. */
+static void discard_signals(void) {
+  static const uintptr_t ignored[8] = {(uintptr_t)SIG_IGN}, standard[8]; /* as in launch.c */
+  uint64_t pending = 0;
+  syscall(SYS_rt_sigpending, &pending, sizeof pending);
+  for (int sig = 1; pending; sig++, pending >>= 1) {
+    if (!(pending & 1)) continue;
+    syscall(SYS_rt_sigaction, sig, ignored, NULL, sizeof pending);
+    syscall(SYS_rt_sigaction, sig, standard, NULL, sizeof pending);
+  }
+}
+
 static int step_signals(struct sbx_child *child) {
   sigset_t none;
+  if (child->ahead) discard_signals();
   if (child->ahead && prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0) return -1; /* step_parent's */
   sigemptyset(&none);
   return sigprocmask(SIG_SETMASK, &none, NULL);
@@ -275,6 +301,7 @@ pid_t sbx_child_start(struct sbx_child *child) {
   child->code = 0;
   child->reached = child->watched = child->taken = false;
   child->listener = -1;
+  child->own_read = 0;
   child->detail = NULL;
   child->parent = getpid();
   pid_t pid = start(child);

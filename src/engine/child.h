@@ -9,10 +9,12 @@
 struct sbx_child {
   struct sbx_launch *launch;
   bool ahead;       /* started before there is a request, which it waits for itself */
+  int parent_stat;  /* of that one: the caller's /proc/self/stat */
   int cgroup_procs; /* open for writing, or -1 */
   const struct sbx_groups *groups;
   struct sbx_watch *protected;
   int listener;       /* filled: the filter's, or -1 */
+  int64_t own_read;   /* filled: bytes that it read before it was the command */
   const char *step;   /* filled when it fails */
   const char *detail; /* the path that it failed on, or NULL */
   int code;           /* errno, 0: execve succeeded */

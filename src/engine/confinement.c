@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -72,7 +73,7 @@ static bool read_status(uint64_t *value) {
 
 static bool read_namespaces(uint64_t *value) {
   static const char *const names[] = {
-      "mnt", "user", "net", "ipc", "uts", "cgroup", "pid_for_children"};
+      "mnt", "user", "net", "ipc", "uts", "cgroup", "pid_for_children", "time_for_children"};
   char path[64], link[64];
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     snprintf(path, sizeof path, "/proc/thread-self/ns/%s", names[i]);
@@ -107,6 +108,8 @@ static void read_priorities(struct sbx_confinement *confinement) {
   confinement->scheduler = sched_getscheduler(0);
   confinement->io_priority = (int)syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, 0);
   confinement->personality = personality(0xffffffff);
+  confinement->secure_bits = prctl(PR_GET_SECUREBITS, 0, 0, 0, 0);
+  confinement->timer_slack = prctl(PR_GET_TIMERSLACK, 0, 0, 0, 0);
 }
 
 bool sbx_confinement_read(struct sbx_confinement *confinement) {

@@ -13,7 +13,7 @@ struct sbx_confinement {
   uint64_t status; /* ids, groups, mask, capabilities, filters, CPUs: a hash of these lines */
   uint64_t places; /* namespaces, cgroups, out-of-memory score: a hash of their names */
   struct rlimit limits[RLIM_NLIMITS];
-  int nice, scheduler, io_priority, personality;
+  int nice, scheduler, io_priority, personality, secure_bits, timer_slack;
   dev_t root_dev;
   ino_t root_ino;
 };

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -251,6 +252,16 @@ static int add_refusal(sbx_sandbox *sandbox, const struct sbx_record_header *rec
   return rc == 0 ? 0 : fail(err, "seccomp", errno, NULL);
 }
 
+/* Where a listener has no number left, that is so for the first command and for the next. */
+#define FEW_DESCRIPTORS 64
+
+static bool has_few_descriptors(const struct sbx_layers *layers) {
+  for (uint32_t i = 0; i < layers->nlimits; i++)
+    if (layers->limits[i].resource == RLIMIT_NOFILE && layers->limits[i].limit < FEW_DESCRIPTORS)
+      return true;
+  return false;
+}
+
 static int make_programs(sbx_sandbox *sandbox, const sbx_plan *plan, const sbx_sandbox *like,
                          struct sbx_error *err) {
   struct sbx_layers *layers = &sandbox->layers;
@@ -265,7 +276,8 @@ static int make_programs(sbx_sandbox *sandbox, const sbx_plan *plan, const sbx_s
   layers->on_behalf = refusing->on_behalf || telling->on_behalf;
   const struct sock_filter *filter = sbx_sandbox_filter(sandbox);
   layers->filter_key = key_of(filter, layers->filter_count * sizeof *filter);
-  layers->child_ahead = sbx_child_may_wait(filter, layers->filter_count);
+  layers->child_ahead =
+      !has_few_descriptors(layers) && sbx_child_may_wait(filter, layers->filter_count);
   return 0;
 }
 

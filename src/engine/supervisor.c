@@ -1,6 +1,7 @@
 #include "engine/supervisor.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -57,6 +58,7 @@ struct supervisor {
   struct sbx_broker broker; /* of calls on behalf */
   struct sbx_sight *sight;  /* of watched ones, or NULL */
   const char *detail;       /* the path of what failed or was taken away */
+  int stat;                 /* its own, for a child made ahead; -1: none */
 };
 
 static bool kill_tree(struct supervisor *s);
@@ -226,6 +228,7 @@ static void start_late(struct supervisor *s, int code) {
 static void start_command(struct supervisor *s, bool ahead) {
   struct sbx_child child = {.launch = s->launch,
                             .ahead = ahead,
+                            .parent_stat = s->stat,
                             .cgroup_procs = s->setup.cgroup.procs,
                             .groups = &s->setup.groups,
                             .protected = &s->setup.watch};
@@ -237,7 +240,9 @@ static void start_command(struct supervisor *s, bool ahead) {
   if (s->command >= 0) take_listener(s, child.listener);
   s->detail = child.detail;
   if (s->command < 0) fail(s, child.step, child.code, child.layer);
-  /* It entered its groups by a byte each; it read a large request from a file. */
+  /* It entered its groups by a byte each, saw what became of protected names, and read a large
+   * request from a file. */
+  s->setup.meter.own_read += s->setup.watch.taken + child.own_read;
   s->setup.meter.own_written += (int64_t)s->setup.groups.count + (s->setup.cgroup.procs >= 0);
   if (ahead && s->launch->head.blob_in_memfd) s->setup.meter.own_read += s->launch->head.blob_size;
   s->processes = 1;
@@ -254,6 +259,12 @@ static bool may_start_ahead(const struct supervisor *s) {
   return s->layers->child_ahead && s->layers->kill != SBX_KILL_CGROUP && s->setup.groups.count == 0;
 }
 
+/* Without it the child can't see what became of this process. */
+static bool open_stat(struct supervisor *s) {
+  s->stat = sbx_fd_high(open("/proc/self/stat", O_RDONLY | O_CLOEXEC));
+  return s->stat >= 0;
+}
+
 /* A spare is past all that does not need its request when that comes. */
 static void prepare(struct supervisor *s) {
   struct sbx_launch *launch = s->launch;
@@ -261,7 +272,7 @@ static void prepare(struct supervisor *s) {
   set_up(s, sbx_setup_early);
   if (policy_known) set_up(s, sbx_setup_inside);
   if (launch->request_socket) sbx_spare_prepare(launch);
-  bool ahead = launch->request_socket && policy_known && may_start_ahead(s);
+  bool ahead = launch->request_socket && policy_known && may_start_ahead(s) && open_stat(s);
   if (launch->request_socket && !ahead) take_request(s);
   if (!policy_known) set_up(s, sbx_setup_inside);
   set_up(s, sbx_setup_late);
@@ -406,9 +417,16 @@ static void read_orders(struct supervisor *s) {
 
 /* ---- the loop ---- */
 
+static const char *look_at_protected(struct supervisor *s) {
+  int64_t before = s->setup.watch.taken;
+  const char *lost = sbx_watch_lost(&s->setup.watch);
+  s->setup.meter.own_read += s->setup.watch.taken - before;
+  return lost;
+}
+
 /* Somebody outside took away what is protected: what stands at its name now is open. */
 static void check_protected(struct supervisor *s) {
-  if (s->ended || (s->detail = sbx_watch_lost(&s->setup.watch)) == NULL) return;
+  if (s->ended || (s->detail = look_at_protected(s)) == NULL) return;
   end_for(s, SBX_REASON_PROTECT, 0);
 }
 
@@ -468,6 +486,7 @@ _Noreturn void sbx_supervise(struct sbx_launch *launch, uid_t uid, gid_t gid) {
                                    .watch = {.fd = -1}},
                          .broker = {.listener = -1, .questions = {-1, -1}},
                          .sampler = {.due_ns = SBX_NEVER},
+                         .stat = -1,
                          .timeout_ns = SBX_NEVER,
                          .kill_ns = SBX_NEVER,
                          .linger_ns = SBX_NEVER};

@@ -114,16 +114,18 @@ static const char *lost_by(const struct sbx_watch *watch, const struct inotify_e
   return NULL;
 }
 
-static const char *read_events(const struct sbx_watch *watch) {
+static const char *read_events(struct sbx_watch *watch) {
   char events[4096] __attribute__((aligned(8)));
   const char *lost = NULL;
   ssize_t size;
-  while ((size = read(watch->fd, events, sizeof events)) > 0)
+  while ((size = read(watch->fd, events, sizeof events)) > 0) {
+    watch->taken += size;
     for (char *at = events; !lost && at < events + size;) {
       const struct inotify_event *event = (const struct inotify_event *)at;
       lost = lost_by(watch, event);
       at += sizeof *event + event->len;
     }
+  }
   return lost;
 }
 

@@ -17,6 +17,7 @@ struct sbx_watch {
   int fd; /* readable when somebody should look; -1: nothing is watched */
   struct sbx_watched *list;
   size_t count;
+  int64_t taken;    /* bytes of events read so far */
   const char *lost; /* the path that could not be watched */
   char *above;      /* while it is opened: the directory that was watched last, and for what */
   uint32_t above_events;

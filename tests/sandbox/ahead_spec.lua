@@ -180,6 +180,55 @@ for _, tier in ipairs(TIERS) do
         assert.equal("fine\n", run("echo fine").stdout)
       end)
 
+      it("hears of no signal that came while it waited", function()
+        for _, signal in ipairs({ "TERM", "USR1", "34", "TSTP" }) do
+          for _, pid in ipairs(warm()) do support.kill(pid, signal) end
+          assert.equal("fine\n", run("echo fine").stdout)
+        end
+      end)
+
+      it("runs nothing where nobody could end it", function()
+        warm()
+        support.sleep(0.1) -- one may be on its way
+        support.kill(spawner, "STOP")
+        local stopped = supervisors(spawner)
+        for _, pid in ipairs(stopped) do support.kill(pid, "STOP") end
+        local r, err = sbx.run({ "sh", "-c", "echo x >ran", cwd = scene.work, tier = tier,
+                                 watch = watched, policy = watch.policy(), setup_timeout_ms = 500 })
+        for _, pid in ipairs(stopped) do support.kill(pid, "CONT") end
+        support.kill(spawner, "CONT")
+        assert.is_nil(r)
+        assert.equal("setup_timeout", err.step)
+        assert.is_nil(support.read(scene.work .. "/ran"))
+      end)
+
+      it("goes on after a stop, also where the call that goes on is denied", function()
+        local more = { policy = { syscalls = { deny = { "restart_syscall" } } } }
+        for _, pid in ipairs(warm()) do
+          support.kill(pid, "STOP")
+          support.kill(pid, "CONT")
+        end
+        assert.equal("fine\n", run("echo fine").stdout)
+        for _ = 1, 6 do run("true", more) end
+        for _, pid in ipairs(waiting(spawner)) do
+          support.kill(pid, "STOP")
+          support.kill(pid, "CONT")
+        end
+        assert.equal("fine\n", run("echo fine", more).stdout)
+      end)
+
+      it("makes no difference where descriptors are few", function()
+        local seen = {}
+        for i = 1, 6 do
+          local policy = watch.policy({ network = { allow = { "127.0.0.1:9" } } })
+          local r, err = sbx.run({ "true", cwd = scene.work, tier = tier, watch = watched,
+                                   limits = { open_files = 12 }, policy = policy })
+          seen[i] = tostring(r and r.exit_code) .. " " .. tostring(err)
+          support.sleep(0.05)
+        end
+        for i = 2, 6 do assert.equal(seen[1], seen[i]) end
+      end)
+
       it("does not outlive its supervisor, whoever else is there", function()
         local ready = warm()
         local supervisor = parent(ready[1])
