@@ -135,7 +135,8 @@ static int step_go(struct sbx_child *child) {
   struct sbx_order order;
   while (poll(fds, 2, -1) < 0) continue;
   errno = ECANCELED;
-  if (fds[1].revents) return -1;
+  /* gone, or it has given up: what it said before counts no more */
+  if (fds[1].revents || fds[0].revents & POLLHUP) return -1;
   ssize_t size = recv(launch->control, &order, sizeof order, 0);
   errno = ECANCELED;
   if (size != (ssize_t)sizeof order || order.type != SBX_ORDER_GO) return -1;
