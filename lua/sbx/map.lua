@@ -90,8 +90,15 @@ local function must_wait(state, err)
   return state.count > 0 and SHORT_OF[err.code or ""] or false
 end
 
+-- Misuse names the place in the list.
+local function start_one(options, i)
+  local ok, job, err = pcall(run.start, options, "run")
+  if ok then return job, err end
+  error("command " .. i .. ": " .. tostring(job), 0)
+end
+
 local function start(state, options, i)
-  local job, err = run.start(options, "run")
+  local job, err = start_one(options, i)
   if not job and must_wait(state, err) then
     state.waiting = options
     return false

@@ -141,7 +141,7 @@ describe("sbx.map", function()
     assert.is_truthy(support.gone(marker))
     ok, message = pcall(sbx.map, { sleeper, { command = 5 } }, { jobs = 2 })
     assert.is_false(ok)
-    assert.matches("command", message)
+    assert.matches("^command 2: .*command", message)
     assert.is_truthy(support.gone(marker))
   end)
 
