@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -11,6 +12,17 @@
 #include "engine/notice.h"
 #include "layers/capabilities.h"
 #include "layers/descriptors.h"
+
+/* Newer than Debian's headers (Linux 6.6). */
+#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, __u64)
+#endif
+#define SYNC_WAKE_UP 1UL
+
+/* So many calls wake who answers, and who is answered, on one processor: the shortest way, which
+ * counts in a short command. Later it would keep two jobs at a time out of each other's way no
+ * more: make -j2 took 5 % longer. */
+#define SYNC_CALLS 16
 
 /* ---- what the looks share ---- */
 
@@ -107,6 +119,11 @@ static void note_denied(void *context, const struct sbx_question *denied) {
     sbx_refused_add(&sight->refused, &seen, &who);
 }
 
+/* Before Linux 6.6 it is as the kernel likes. */
+static void wake_on_same_processor(const struct sbx_sight *sight, bool same) {
+  ioctl(sight->broker->listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, same ? SYNC_WAKE_UP : 0UL);
+}
+
 void sbx_sight_serve(struct sbx_sight *sight, short events) {
   union sbx_notice taken;
   if (!(events & POLLIN)) { /* nobody is left who could call */
@@ -114,6 +131,7 @@ void sbx_sight_serve(struct sbx_sight *sight, short events) {
     return;
   }
   if (!sbx_notice_take(sight->broker->listener, &taken)) return;
+  if (++sight->taken == SYNC_CALLS) wake_on_same_processor(sight, false);
   serve_call(sight, &taken.call);
   sbx_sight_tell(sight);
 }
@@ -134,6 +152,7 @@ int sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker, const sbx
   sight->judge.uid = geteuid();
   sight->judge.lost_power = sight->judge.uid == 0 && !(keeps(kept_capabilities, "dac_override") &&
                                                        keeps(kept_capabilities, "fowner"));
+  wake_on_same_processor(sight, true);
   sight->open = true;
   return 0;
 }

@@ -13,6 +13,7 @@
 
 struct sbx_sight {
   bool open;
+  uint64_t taken;            /* calls */
   struct sbx_broker *broker; /* has the listener, and what is on behalf */
   struct sbx_rules rules;
   struct sbx_judge judge;
