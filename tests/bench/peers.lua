@@ -1,5 +1,5 @@
--- What a host has today, and the program, against the same floor: a bare spawn of /bin/true. What is
--- not installed is left out.
+-- What a host has today, and the program, against the same floor: a bare spawn of /bin/true. What
+-- is not installed is left out.
 local floor = require "floor"
 local stats = require "tests.bench.stats"
 
