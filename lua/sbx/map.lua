@@ -3,6 +3,7 @@
 
 local core = require "sbx.core"
 local errors = require "sbx.errors"
+local lists = require "sbx.lists"
 local loop = require "sbx.loop"
 local progress = require "sbx.progress"
 local run = require "sbx.run"
@@ -39,9 +40,9 @@ local function read(opts)
     errors.throw("sbx.map takes a table of options, not " .. type(opts))
   end
   for name in pairs(opts) do
-    local known = false
-    for _, one in ipairs(KNOWN) do known = known or one == name end
-    if not known then errors.throw(errors.unknown("option of map", name, KNOWN)) end
+    if not lists.has(KNOWN, name) then
+      errors.throw(errors.unknown("option of map", name, KNOWN))
+    end
   end
   return {
     jobs = check_jobs(opts.jobs), each = expect(opts, "each", "function"),

@@ -42,8 +42,8 @@ static int step_parent(struct sbx_child *child) {
 static int check_parent(struct sbx_child *child) {
   char text[128];
   ssize_t size = pread(child->parent_stat, text, sizeof text - 1, 0);
-  child->own_read = size > 0 ? size : 0;
-  text[child->own_read] = 0;
+  text[size > 0 ? size : 0] = 0;
+  if (size > 0) child->own_read += size;
   const char *state = strrchr(text, ')'); /* proc_pid_stat(5): behind the name */
   errno = ECANCELED;
   return state && state[1] == ' ' && state[2] && !strchr("TtZXx", state[2]) ? 0 : -1;
@@ -53,6 +53,8 @@ static int check_parent(struct sbx_child *child) {
  * it waits. */
 static int step_request(struct sbx_child *child) {
   child->taken = sbx_spare_take(child->launch) == 0;
+  const struct sbx_wire_head *head = &child->launch->head;
+  if (child->taken && head->blob_in_memfd) child->own_read += head->blob_size;
   return child->taken ? 0 : -1;
 }
 

@@ -89,6 +89,6 @@ void sbx_meter_read(const struct sbx_meter *meter, const struct sbx_aside *aside
   read_waited(usage);
   read_ids(meter, usage);
   if (aside->size == 0) return;
-  usage->read_bytes = above(aside->in, meter->own_read);
+  usage->read_bytes = above(aside->in, meter->own_read + meter->own_events);
   usage->written_bytes = above(aside->out, meter->own_written);
 }

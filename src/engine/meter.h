@@ -11,6 +11,7 @@ struct sbx_meter {
   int io, ids;                   /* -1: not known */
   int64_t own_read, own_written; /* of the supervisor itself */
   int64_t own_forks;
+  int64_t own_events; /* bytes read of what became of protected names */
 };
 
 /* What the io file said when the supervisor began to do something of its own. */

@@ -122,6 +122,7 @@ static void send_started(struct supervisor *s) {
 static void take_usage(struct supervisor *s) {
   struct sbx_aside aside = sbx_meter_aside(&s->setup.meter);
   s->setup.meter.own_forks = s->broker.forks;
+  s->setup.meter.own_events = s->setup.watch.taken;
   sbx_meter_read(&s->setup.meter, &aside, s->processes, &s->usage);
   sbx_sampler_usage(&s->sampler, &s->usage);
   sbx_meter_resume(&s->setup.meter, &aside);
@@ -240,11 +241,9 @@ static void start_command(struct supervisor *s, bool ahead) {
   if (s->command >= 0) take_listener(s, child.listener);
   s->detail = child.detail;
   if (s->command < 0) fail(s, child.step, child.code, child.layer);
-  /* It entered its groups by a byte each, saw what became of protected names, and read a large
-   * request from a file. */
-  s->setup.meter.own_read += s->setup.watch.taken + child.own_read;
+  /* It entered its groups by a byte each. */
+  s->setup.meter.own_read += child.own_read;
   s->setup.meter.own_written += (int64_t)s->setup.groups.count + (s->setup.cgroup.procs >= 0);
-  if (ahead && s->launch->head.blob_in_memfd) s->setup.meter.own_read += s->launch->head.blob_size;
   s->processes = 1;
   s->others = true;
   s->started_ns = sbx_now();
@@ -417,16 +416,9 @@ static void read_orders(struct supervisor *s) {
 
 /* ---- the loop ---- */
 
-static const char *look_at_protected(struct supervisor *s) {
-  int64_t before = s->setup.watch.taken;
-  const char *lost = sbx_watch_lost(&s->setup.watch);
-  s->setup.meter.own_read += s->setup.watch.taken - before;
-  return lost;
-}
-
 /* Somebody outside took away what is protected: what stands at its name now is open. */
 static void check_protected(struct supervisor *s) {
-  if (s->ended || (s->detail = look_at_protected(s)) == NULL) return;
+  if (s->ended || (s->detail = sbx_watch_lost(&s->setup.watch)) == NULL) return;
   end_for(s, SBX_REASON_PROTECT, 0);
 }
 

@@ -1,5 +1,6 @@
 -- A command like the last ones finds its process waiting, behind its rules and its filter. It is
 -- the same run, and it ends like any other.
+local lists = require "sbx.lists"
 local sbx = require "sbx"
 local support = require "tests.support"
 local watch = require "tests.sandbox.watch"
@@ -42,18 +43,11 @@ local function waiting(spawner)
   end)
 end
 
-local function is_in(list, pid)
-  for _, one in ipairs(list) do
-    if one == pid then return true end
-  end
-  return false
-end
-
 -- Those of the second list alone.
 local function new_in(before, after)
   local list = {}
   for _, pid in ipairs(after) do
-    if not is_in(before, pid) then list[#list + 1] = pid end
+    if not lists.has(before, pid) then list[#list + 1] = pid end
   end
   return list
 end
@@ -114,8 +108,8 @@ for _, tier in ipairs(TIERS) do
       it("becomes the command", function()
         local ready = warm()
         local job = spawn("read x; echo $x")
-        assert.is_true(is_in(ready, job.pid), "the command is another process")
-        assert.is_false(is_in(waiting(spawner), job.pid))
+        assert.is_true(lists.has(ready, job.pid), "the command is another process")
+        assert.is_false(lists.has(waiting(spawner), job.pid))
         job:write("hello\n")
         assert.equal("hello\n", assert(job:wait()).stdout)
       end)
@@ -272,7 +266,7 @@ for _, tier in ipairs(TIERS) do
           assert.is_true(#new_in(idle, supervisors(spawner)) > 0, call)
           assert.same({}, new_in(before, waiting(spawner)), call)
           local job = spawn("read x", policy)
-          assert.is_false(is_in(before, job.pid), call)
+          assert.is_false(lists.has(before, job.pid), call)
           job:kill()
         end
       end)
