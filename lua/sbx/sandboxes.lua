@@ -19,7 +19,22 @@ local KEPT = 16
 
 local kept, order, oldest = {}, {}, 1
 
+-- Policies differ in paths; the filter is mostly that of the one before, and takes the longest.
+-- Weak: it holds descriptors.
+local last = setmetatable({}, { __mode = "v" })
+
+-- At once, not when Lua collects: to its collector a sandbox is a few bytes, and in a host with a
+-- large heap their descriptors would add up until it has none left.
+local function close(held)
+  for index, sandbox in pairs(held.compiled) do
+    local _ <close> = sandbox
+    if last.sandbox == sandbox then last.sandbox = nil end
+    held.compiled[index] = nil
+  end
+end
+
 function M.forget()
+  for _, held in pairs(kept) do close(held) end
   kept, order, oldest = {}, {}, 1
 end
 
@@ -82,9 +97,14 @@ end
 
 local function keep(key, held)
   if not key then return end
-  if not kept[key] then
+  if kept[key] then
+    close(kept[key])
+  else
     local gone = order[oldest]
-    if gone then kept[gone] = nil end
+    if gone then
+      close(kept[gone])
+      kept[gone] = nil
+    end
     order[oldest] = key
     oldest = oldest % KEPT + 1
   end
@@ -185,10 +205,6 @@ function M.get(o, cwd, env, edited)
   return held
 end
 
--- Policies differ in paths; the filter is mostly that of the one before, and takes the longest.
--- Weak: it holds descriptors.
-local last = setmetatable({}, { __mode = "v" })
-
 -- The same without a watch: what it would have told the filter refuses by itself.
 local function engine_of(held, index)
   local engine = held.plan.alternatives[index].engine
@@ -206,7 +222,8 @@ end
 
 --- Goes on without the watch, which can't be had here; says why.
 function M.unwatch(held, reason)
-  held.unwatched, held.compiled, held.reports = reason, {}, {}
+  close(held)
+  held.unwatched, held.reports = reason, {}
 end
 
 --- The compiled sandbox of one alternative.

@@ -58,13 +58,13 @@ describe("reuse", function()
   end)
 
   it("keeps few sandboxes, however many directories", function()
+    collectgarbage("stop") -- a large host's collector is as late
+    finally(function() collectgarbage("restart") end)
     local before = support.open_files()
     for i = 1, 60 do
       os.execute(("mkdir %s/d%d"):format(base, i))
       assert.equal("ok", touch("x", base .. "/d" .. i))
     end
-    collectgarbage()
-    collectgarbage()
-    assert.is_true(support.open_files() < before + 200)
+    assert.is_true(support.open_files() < before + 100)
   end)
 end)
