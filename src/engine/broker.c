@@ -211,10 +211,16 @@ static void serve_waiting(struct sbx_broker *broker, size_t i) {
   }
 }
 
+/* It is not closed: that takes the filter down, on the processor where the command is just ending.
+ * It goes with this process, which has nothing else to do by then. */
+void sbx_broker_hung_up(struct sbx_broker *broker) {
+  broker->listener = -1;
+}
+
 void sbx_broker_serve(struct sbx_broker *broker, short events) {
   union sbx_notice taken;
-  if (!(events & POLLIN)) { /* nobody is left who could call */
-    sbx_fd_close(&broker->listener);
+  if (!(events & POLLIN)) {
+    sbx_broker_hung_up(broker);
     return;
   }
   if (sbx_notice_take(broker->listener, &taken)) sbx_broker_call(broker, &taken.call);

@@ -119,6 +119,10 @@ static bool is_quiet(const struct sbx_judge *judge, int fd, const char *path) {
   return fstat(fd, &st) == 0 && st.st_uid == judge->uid;
 }
 
+void sbx_known_touch(struct sbx_known *known) {
+  explicit_bzero(known, sizeof known->next + sizeof known->list[0]);
+}
+
 static struct sbx_directory *keep(const struct sbx_look *look, int at, const struct base *base,
                                   const struct split *parts) {
   struct sbx_known *list = &look->sight->known;
@@ -139,7 +143,14 @@ static struct sbx_directory *keep(const struct sbx_look *look, int at, const str
                                   .used = true,
                                   .quiet = is_quiet(judge, fd, path)};
   memcpy(known->text, parts->path, parts->size);
+  if (strlen(path) < sizeof known->real) memcpy(known->real, path, strlen(path) + 1);
   return known;
+}
+
+static bool real_path(const struct sbx_directory *known, char path[PATH_MAX]) {
+  if (!*known->real) return sbx_path_of(known->fd, path);
+  memcpy(path, known->real, strlen(known->real) + 1);
+  return true;
 }
 
 static struct sbx_directory *look_up(const struct sbx_look *look, int at,
@@ -170,14 +181,13 @@ static bool is_plain(const struct sbx_look *look, const struct sbx_directory *kn
 
 /* A read-only mount is not in the way of who opens a device, only of files, directories and links
  * (sb_permission() in fs/namei.c). /dev/null is opened by every other program. */
-static bool is_writable_device(const struct sbx_look *look, const struct sbx_directory *known,
-                               const char *name) {
+static bool finds_device(const struct sbx_look *look, const struct sbx_directory *known,
+                         const char *name) {
   const struct sbx_judge *judge = &look->sight->judge;
   char path[PATH_MAX];
   struct statx st;
   if (statx(known->fd, name, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, STATX_TYPE, &st) < 0 ||
-      (st.stx_mode & S_IFMT) != S_IFCHR || !sbx_path_of(known->fd, path) ||
-      !sbx_path_append(path, name))
+      (st.stx_mode & S_IFMT) != S_IFCHR || !real_path(known, path) || !sbx_path_append(path, name))
     return false;
   if (judge->lost_power && faccessat(known->fd, name, R_OK | W_OK, AT_EACCESS) < 0) return false;
   return !sbx_places_hide(&judge->places, path) &&
@@ -185,12 +195,22 @@ static bool is_writable_device(const struct sbx_look *look, const struct sbx_dir
          !sbx_places_refuse(&judge->places, path, SBX_PLACE_READ);
 }
 
+/* The command can put nothing in its place. */
+static bool is_writable_device(const struct sbx_look *look, struct sbx_directory *known,
+                               const char *name) {
+  size_t size = strlen(name) + 1;
+  if (size > 1 && strcmp(known->node, name) == 0) return true;
+  if (!finds_device(look, known, name)) return false;
+  if (size <= sizeof known->node) memcpy(known->node, name, size);
+  return true;
+}
+
 /* Whoever may not write what is there for want of plain permissions is no evidence. */
 bool sbx_known_quiet(const struct sbx_look *look, int at, const char *path, enum sbx_use use) {
   struct split parts;
   uint32_t type;
   if (!split(path, &parts)) return false;
-  const struct sbx_directory *known = look_up(look, at, &parts);
+  struct sbx_directory *known = look_up(look, at, &parts);
   if (!known) return false;
   if (!known->quiet) return use == SBX_USE_OPEN && is_writable_device(look, known, parts.name);
   if (use == SBX_USE_MAKE) return true;

@@ -21,14 +21,16 @@ enum sbx_use {
 };
 
 struct sbx_known {
+  size_t next; /* as many were put there so far: no page of the others is touched */
   struct sbx_directory {
     uint64_t device, inode, mount; /* that the path is relative to; 0: the root */
     int64_t since_ns;
     int fd; /* the directory, as a place */
     bool used, quiet;
     char text[SBX_KNOWN_TEXT]; /* as it was given, up to the last name */
+    char real[SBX_KNOWN_TEXT]; /* "": too long to be kept */
+    char node[16];             /* the last that can be written, where nothing else can */
   } list[SBX_KNOWN_MAX];
-  size_t next; /* as many were put there so far: no page of the others is touched */
 };
 
 /* Whether nothing of this use is refused, for all that is known. */
@@ -36,6 +38,8 @@ bool sbx_known_quiet(const struct sbx_look *look, int at, const char *path, enum
 /* Whether two such paths are on one mount. */
 bool sbx_known_same(const struct sbx_look *look, int at, const char *path, int at2,
                     const char *path2);
+/* Takes the page fault of the first that is looked at. */
+void sbx_known_touch(struct sbx_known *known);
 void sbx_known_forget(struct sbx_known *known);
 
 #endif

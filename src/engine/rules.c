@@ -37,7 +37,8 @@ int sbx_rules_open(struct sbx_rules *rules, const sbx_plan *plan) {
   return rules->list ? 0 : -1;
 }
 
-static void read_plan(struct sbx_rules *rules) {
+void sbx_rules_read(struct sbx_rules *rules) {
+  if (!rules->plan) return;
   struct sbx_cursor cursor = sbx_plan_cursor(rules->plan);
   const struct sbx_record_header *header;
   rules->plan = NULL;
@@ -88,7 +89,7 @@ static size_t first_of(const struct sbx_rules *rules, int number) {
 }
 
 const struct sbx_rule *sbx_rules_find(struct sbx_rules *rules, const struct seccomp_data *data) {
-  if (rules->plan) read_plan(rules);
+  sbx_rules_read(rules);
   for (size_t i = first_of(rules, data->nr); i < rules->count; i++) {
     if (rules->list[i].number != data->nr) return NULL;
     if (all_hold(&rules->list[i], data)) return &rules->list[i];

@@ -23,6 +23,8 @@ struct sbx_rules {
 /* Makes room for those of a plan, which must outlive them. They are read when the first call comes:
  * many a short command makes none that is handed over. 0, or -1 and errno. */
 int sbx_rules_open(struct sbx_rules *rules, const sbx_plan *plan);
+/* Reads them now. */
+void sbx_rules_read(struct sbx_rules *rules);
 /* The rule that decides, or NULL. */
 const struct sbx_rule *sbx_rules_find(struct sbx_rules *rules, const struct seccomp_data *data);
 

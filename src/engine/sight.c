@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -11,7 +12,6 @@
 #include "engine/memory.h"
 #include "engine/notice.h"
 #include "layers/capabilities.h"
-#include "layers/descriptors.h"
 
 /* Newer than Debian's headers (Linux 6.6). */
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
@@ -23,6 +23,8 @@
  * counts in a short command. Later it would keep two jobs at a time out of each other's way no
  * more: make -j2 took 5 % longer. */
 #define SYNC_CALLS 16
+
+#define TOUCHED (32 * 1024)
 
 /* ---- what the looks share ---- */
 
@@ -126,8 +128,8 @@ static void wake_on_same_processor(const struct sbx_sight *sight, bool same) {
 
 void sbx_sight_serve(struct sbx_sight *sight, short events) {
   union sbx_notice taken;
-  if (!(events & POLLIN)) { /* nobody is left who could call */
-    sbx_fd_close(&sight->broker->listener);
+  if (!(events & POLLIN)) {
+    sbx_broker_hung_up(sight->broker);
     return;
   }
   if (!sbx_notice_take(sight->broker->listener, &taken)) return;
@@ -142,19 +144,35 @@ static bool keeps(uint64_t capabilities, const char *name) {
   return capabilities & UINT64_C(1) << sbx_capability(name);
 }
 
-int sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker, const sbx_plan *plan,
-                   uint64_t kept_capabilities) {
-  sight->broker = broker;
-  broker->denied = note_denied;
-  broker->context = sight;
+int sbx_sight_plan(struct sbx_sight *sight, const sbx_plan *plan, uint64_t kept_capabilities) {
   if (sbx_rules_open(&sight->rules, plan) < 0) return -1;
   sbx_places_read(&sight->judge.places, plan);
   sight->judge.uid = geteuid();
   sight->judge.lost_power = sight->judge.uid == 0 && !(keeps(kept_capabilities, "dac_override") &&
                                                        keeps(kept_capabilities, "fowner"));
+  sight->planned = true;
+  return 0;
+}
+
+/* Its pages are this process's own by then: paths are looked at in buffers of PATH_MAX, and a
+ * fork's first touch of a page is a fault. */
+static __attribute__((noinline)) void touch_stack(void) {
+  char bytes[TOUCHED];
+  explicit_bzero(bytes, sizeof bytes);
+}
+
+void sbx_sight_settle(struct sbx_sight *sight) {
+  sbx_rules_read(&sight->rules);
+  sbx_known_touch(&sight->known);
+  touch_stack();
+}
+
+void sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker) {
+  sight->broker = broker;
+  broker->denied = note_denied;
+  broker->context = sight;
   wake_on_same_processor(sight, true);
   sight->open = true;
-  return 0;
 }
 
 void sbx_sight_close(struct sbx_sight *sight) {

@@ -12,7 +12,7 @@
 #include "engine/rules.h"
 
 struct sbx_sight {
-  bool open;
+  bool planned, open;
   uint64_t taken;            /* calls */
   struct sbx_broker *broker; /* has the listener, and what is on behalf */
   struct sbx_rules rules;
@@ -30,9 +30,12 @@ struct sbx_look {
   const struct sbx_call_form *form;
 };
 
-/* Reads the plan's rules and places. 0, or -1 and errno. */
-int sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker, const sbx_plan *plan,
-                   uint64_t kept_capabilities);
+/* Takes the plan's rules and places; it must outlive the sight. 0, or -1 and errno. */
+int sbx_sight_plan(struct sbx_sight *sight, const sbx_plan *plan, uint64_t kept_capabilities);
+/* Ahead of a command: does what its first call would wait for. */
+void sbx_sight_settle(struct sbx_sight *sight);
+/* The broker has its listener. */
+void sbx_sight_open(struct sbx_sight *sight, struct sbx_broker *broker);
 /* After poll(2) said so. */
 void sbx_sight_serve(struct sbx_sight *sight, short events);
 /* What is new, to the host. */

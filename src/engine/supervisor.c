@@ -185,12 +185,29 @@ static bool listens(const struct supervisor *s) {
   return s->layers->on_behalf || s->layers->watched;
 }
 
+/* Where nobody has asked there is nobody to tell. */
+static _Noreturn void give_up(struct supervisor *s, int code) {
+  if (s->launch->control >= 0) fail(s, "request", code, true);
+  _exit(125);
+}
+
+static struct sbx_sight sight;
+
+/* What the request will bring is the same: compared before it is begun (spare.c). */
+static void open_sight_ahead(struct supervisor *s) {
+  if (!s->layers->watched) return;
+  if (sbx_sight_plan(&sight, s->launch->inside, s->layers->keep_caps) < 0) give_up(s, errno);
+  sbx_sight_settle(&sight);
+}
+
 static int open_sight(struct supervisor *s) {
-  static struct sbx_sight sight;
   if (!s->layers->watched) return 0;
+  if (!sight.planned && sbx_sight_plan(&sight, s->launch->inside, s->layers->keep_caps) < 0)
+    return -1;
   s->sight = &sight;
   sight.control = s->launch->control;
-  return sbx_sight_open(&sight, &s->broker, s->launch->inside, s->layers->keep_caps);
+  sbx_sight_open(&sight, &s->broker);
+  return 0;
 }
 
 /* Without it the command's calls would wait for ever. */
@@ -202,12 +219,6 @@ static void take_listener(struct supervisor *s, int listener) {
   int code = errno;
   kill_tree(s);
   fail(s, "supervisor", code, true); /* the command may have run by now */
-}
-
-/* Where nobody has asked there is nobody to tell. */
-static _Noreturn void give_up(struct supervisor *s, int code) {
-  if (s->launch->control >= 0) fail(s, "request", code, true);
-  _exit(125);
 }
 
 static void take_request(struct supervisor *s) {
@@ -271,6 +282,7 @@ static void prepare(struct supervisor *s) {
   set_up(s, sbx_setup_early);
   if (policy_known) set_up(s, sbx_setup_inside);
   if (launch->request_socket) sbx_spare_prepare(launch);
+  if (launch->request_socket && policy_known) open_sight_ahead(s);
   bool ahead = launch->request_socket && policy_known && may_start_ahead(s) && open_stat(s);
   if (launch->request_socket && !ahead) take_request(s);
   if (!policy_known) set_up(s, sbx_setup_inside);
