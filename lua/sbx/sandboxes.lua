@@ -27,7 +27,7 @@ local last = setmetatable({}, { __mode = "v" })
 -- large heap their descriptors would add up until it has none left.
 local function close(held)
   for index, sandbox in pairs(held.compiled) do
-    local _ <close> = sandbox
+    core.close_sandbox(sandbox)
     if last.sandbox == sandbox then last.sandbox = nil end
     held.compiled[index] = nil
   end

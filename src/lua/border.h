@@ -44,6 +44,7 @@ int sbx_lua_request(lua_State *L, int index, struct sbx_request *request, struct
 sbx_job **sbx_lua_new_job(lua_State *L); /* pushes an empty job */
 void sbx_lua_open_job(lua_State *L);
 int sbx_lua_sandbox(lua_State *L);
+int sbx_lua_close_sandbox(lua_State *L);
 const sbx_sandbox *sbx_lua_check_sandbox(lua_State *L, int index);
 void sbx_lua_open_sandbox(lua_State *L);
 int sbx_lua_world(lua_State *L);

@@ -174,6 +174,7 @@ static int core_helper_argv(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {{"sandbox", sbx_lua_sandbox},
+                                     {"close_sandbox", sbx_lua_close_sandbox},
                                      {"spawn", core_spawn},
                                      {"expect", core_expect},
                                      {"helper_argv", core_helper_argv},

@@ -15,6 +15,11 @@ static int sandbox_gc(lua_State *L) {
   return 0;
 }
 
+/* core.close_sandbox(sandbox): frees what it holds; it can't be used any more. */
+int sbx_lua_close_sandbox(lua_State *L) {
+  return sandbox_gc(L);
+}
+
 /* core.sandbox(plan [, like]) -> sandbox, or nil and an error */
 int sbx_lua_sandbox(lua_State *L) {
   struct sbx_error err = {0};
