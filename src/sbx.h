@@ -68,7 +68,8 @@ enum sbx_flag {                            /* bits for sbx_plan_flags() */
                 /* The Landlock rules are made inside, after the mounts: they cover file systems
                  * that only this job has. */
                 SBX_FLAG_INNER_RULES = 32,
-                SBX_FLAG_MAP_ALL = 64, /* user namespace: every id as itself (root only) */
+                SBX_FLAG_MAP_ALL = 64,    /* user namespace: every id as itself (root only) */
+                SBX_FLAG_NOT_AHEAD = 128, /* nothing of it is made before it is asked for */
 };
 
 enum sbx_mount {                      /* what sbx_plan_mount() adds; in the order of the plan */

@@ -151,8 +151,8 @@ end
 
 -- The plan lists what would do, strongest first; the first that the kernel takes whole is used.
 -- What can't be compiled is shared by all of them, so that there is nothing to go on to.
-local function launch(spec)
-  local held, request = spec.kept, request_of(spec)
+local function launch_with(held, spec)
+  local request = request_of(spec)
   local last = #held.plan.alternatives
   for index = held.first, last do
     local handle, raw, broken = spawn(held, index, request)
@@ -170,6 +170,14 @@ local function launch(spec)
     held.refused[index] = raw
   end
   return errors.fail("sandbox", "the plan has no set of layers to try")
+end
+
+local function launch(spec)
+  local held = spec.kept
+  sandboxes.use(held)
+  local handle, err = launch_with(held, spec)
+  sandboxes.done(held)
+  return handle, err
 end
 
 local function feed(handle, stdin)
@@ -236,7 +244,9 @@ end
 local function choose(held)
   local index, err = feasible.first(held)
   if not index then return nil, err end
+  sandboxes.use(held)
   local sandbox, raw = sandboxes.compile(held, index)
+  sandboxes.done(held)
   if not sandbox then return nil, errors.adopt(raw) end
   return index
 end

@@ -19,23 +19,46 @@ local KEPT = 16
 
 local kept, order, oldest = {}, {}, 1
 
--- Policies differ in paths; the filter is mostly that of the one before, and takes the longest.
--- Weak: it holds descriptors.
-local last = setmetatable({}, { __mode = "v" })
+-- Policies differ in paths; the filter is mostly that of the one before, and takes the longest: the
+-- newest sandbox is there for the next to copy from. `orphan`: nothing else holds it.
+local newest = {}
 
--- At once, not when Lua collects: to its collector a sandbox is a few bytes, and in a host with a
--- large heap their descriptors would add up until it has none left.
-local function close(held)
+local function drop(held)
   for index, sandbox in pairs(held.compiled) do
-    core.close_sandbox(sandbox)
-    if last.sandbox == sandbox then last.sandbox = nil end
     held.compiled[index] = nil
+    if sandbox == newest.sandbox then
+      newest.orphan = true
+    else
+      core.close_sandbox(sandbox)
+    end
   end
+end
+
+-- At once, or when the start that uses it is over; not when Lua collects: to its collector a
+-- sandbox is a few bytes, and in a host with a large heap its descriptors would add up.
+local function close(held)
+  held.gone = true
+  if held.busy == 0 then drop(held) end
+end
+
+local function replace_newest(sandbox)
+  if newest.orphan then core.close_sandbox(newest.sandbox) end
+  newest.sandbox, newest.orphan = sandbox, false
 end
 
 function M.forget()
   for _, held in pairs(kept) do close(held) end
+  replace_newest(nil)
   kept, order, oldest = {}, {}, 1
+end
+
+--- A start begins that compiles sandboxes of `held` and uses them.
+function M.use(held) held.busy = held.busy + 1 end
+
+--- The start is over.
+function M.done(held)
+  held.busy = held.busy - 1
+  if held.gone and held.busy == 0 then drop(held) end
 end
 
 ---------------------------------------------------------------------------------------------------
@@ -84,9 +107,10 @@ local function key_of(o, cwd)
   if policies.is_relative(o.policy) then cwd = cwd .. "|" .. tostring(core.cwd()) end
   if type(o.policy) == "string" and not o.require and not o.allow_missing
     and not o.limits and not o.on_connect then
-    return table.concat({ o.sandbox, o.tier, tostring(o.watch), #o.policy, o.policy, cwd }, "|")
+    return table.concat({ o.sandbox, o.tier, tostring(o.watch), tostring(o.ahead), #o.policy,
+                          o.policy, cwd }, "|")
   end
-  local out = { o.sandbox, "|", o.tier, "|", tostring(o.watch), "|",
+  local out = { o.sandbox, "|", o.tier, "|", tostring(o.watch), "|", tostring(o.ahead), "|",
                 o.on_connect and "asks|" or "" }
   local ok = write_value(out, o.policy) and write_value(out, o.require or false)
     and write_value(out, o.allow_missing or false) and write_value(out, o.limits or false)
@@ -96,7 +120,10 @@ local function key_of(o, cwd)
 end
 
 local function keep(key, held)
-  if not key then return end
+  if not key then
+    held.gone = true
+    return
+  end
   if kept[key] then
     close(kept[key])
   else
@@ -129,10 +156,13 @@ end
 ---@field environ table    the engine's environment that it was made with
 ---@field places string|nil the cgroups that the host lay in, where the plan rests on that
 ---@field ctx table
+---@field busy number      starts that use its sandboxes just now
+---@field gone boolean     nothing keeps it: its sandboxes are closed after the next start
 ---@field first number     the alternative that worked last
 ---@field compiled table   sandbox of the core, by alternative
 ---@field refused table    why an alternative could not be had, by alternative
 ---@field reports table    result.sandbox, by alternative
+---@field ahead boolean   whether parts of it may be made before they are asked for
 ---@field unwatched string? why there is no watch, where one was asked for
 
 -- A plan, or `nil, err`; throws for what is neither.
@@ -170,8 +200,9 @@ local function make_in(world, o, cwd, env, script)
   if not plan then return nil, errors.adopt(raw) end
   return {
     policy = policy, plan = plan, script = script, world = world, environ = env, ctx = ctx,
+    ahead = o.ahead ~= false,
     places = uses_cgroups(plan) and ctx.probe.places or nil,
-    first = 1, compiled = {}, refused = {}, reports = {},
+    busy = 0, gone = false, first = 1, compiled = {}, refused = {}, reports = {},
   }
 end
 
@@ -208,10 +239,11 @@ end
 -- The same without a watch: what it would have told the filter refuses by itself.
 local function engine_of(held, index)
   local engine = held.plan.alternatives[index].engine
-  if not held.unwatched then return engine end
+  if not held.unwatched and held.ahead then return engine end
   local copy = {}
   for name, value in pairs(engine) do copy[name] = value end
-  copy.watch = nil
+  if held.unwatched then copy.watch = nil end
+  if not held.ahead then copy.ahead = false end
   return copy
 end
 
@@ -222,7 +254,7 @@ end
 
 --- Goes on without the watch, which can't be had here; says why.
 function M.unwatch(held, reason)
-  close(held)
+  drop(held)
   held.unwatched, held.reports = reason, {}
 end
 
@@ -232,9 +264,9 @@ function M.compile(held, index)
   if sandbox then return sandbox end
   local raw
   sandbox, raw = scripts.call(held.script, core.sandbox, engine_of(held, index),
-                              last.sandbox)
+                              newest.sandbox)
   if not sandbox then return nil, raw end
-  last.sandbox = sandbox
+  replace_newest(sandbox)
   held.compiled[index] = sandbox
   return sandbox
 end

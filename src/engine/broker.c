@@ -211,16 +211,18 @@ static void serve_waiting(struct sbx_broker *broker, size_t i) {
   }
 }
 
-/* It is not closed: that takes the filter down, on the processor where the command is just ending.
- * It goes with this process, which has nothing else to do by then. */
-void sbx_broker_hung_up(struct sbx_broker *broker) {
-  broker->listener = -1;
+/* POLLERR is no end: the kernel answers so, too, where a signal (a child's end) came while it
+ * waited to look (seccomp_notify_poll() in kernel/seccomp.c). At the end the listener is not
+ * closed: that takes the filter down, on the processor where the command is just ending. It goes
+ * with this process, whose tree is gone. */
+void sbx_broker_hung_up(struct sbx_broker *broker, short events) {
+  if (events & POLLHUP) broker->listener = -1;
 }
 
 void sbx_broker_serve(struct sbx_broker *broker, short events) {
   union sbx_notice taken;
   if (!(events & POLLIN)) {
-    sbx_broker_hung_up(broker);
+    sbx_broker_hung_up(broker, events);
     return;
   }
   if (sbx_notice_take(broker->listener, &taken)) sbx_broker_call(broker, &taken.call);

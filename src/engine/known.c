@@ -64,7 +64,7 @@ static bool find_base(const struct sbx_look *look, int at, const char *path, str
 
 static bool is_it(const struct sbx_directory *known, const struct base *base,
                   const struct split *parts) {
-  return known->used && known->inode == base->inode && known->device == base->device &&
+  return known->used && known->inode == base->inode && known->dev == base->device &&
          known->mount == base->mount && strncmp(known->text, parts->path, parts->size) == 0 &&
          known->text[parts->size] == 0;
 }
@@ -107,20 +107,20 @@ static int open_plain(const struct sbx_look *look, int at, const struct split *p
   return fd;
 }
 
-/* Nothing that is made, removed or written in it is refused: but for what root has lost. */
-static bool is_quiet(const struct sbx_judge *judge, int fd, const char *path) {
+/* quiet: nothing that is made, removed or written in it is refused, but for what root has lost.
+ * fixed: all that is made or removed is, whoever owns what. */
+static void judge_names(const struct sbx_judge *judge, struct sbx_directory *known,
+                        const char *path) {
   struct statvfs fs;
   struct stat st;
-  if (fstatvfs(fd, &fs) < 0 || fs.f_flag & ST_RDONLY) return false;
-  if (sbx_places_refuse(&judge->places, path, SBX_PLACE_MAKE) ||
-      sbx_places_refuse(&judge->places, path, SBX_PLACE_WRITE))
-    return false;
-  if (!judge->lost_power) return true;
-  return fstat(fd, &st) == 0 && st.st_uid == judge->uid;
+  if (fstatvfs(known->fd, &fs) < 0) return;
+  known->fixed = fs.f_flag & ST_RDONLY || sbx_places_refuse(&judge->places, path, SBX_PLACE_MAKE);
+  if (known->fixed || sbx_places_refuse(&judge->places, path, SBX_PLACE_WRITE)) return;
+  known->quiet = !judge->lost_power || (fstat(known->fd, &st) == 0 && st.st_uid == judge->uid);
 }
 
 void sbx_known_touch(struct sbx_known *known) {
-  explicit_bzero(known, sizeof known->next + sizeof known->list[0]);
+  if (known->next == 0) explicit_bzero(known, offsetof(struct sbx_known, list[1]));
 }
 
 static struct sbx_directory *keep(const struct sbx_look *look, int at, const struct base *base,
@@ -135,13 +135,13 @@ static struct sbx_directory *keep(const struct sbx_look *look, int at, const str
   }
   struct sbx_directory *known = &list->list[list->next++ % SBX_KNOWN_MAX];
   drop(known);
-  *known = (struct sbx_directory){.device = base->device,
+  *known = (struct sbx_directory){.dev = base->device,
                                   .inode = base->inode,
                                   .mount = base->mount,
                                   .since_ns = sbx_now(),
                                   .fd = fd,
-                                  .used = true,
-                                  .quiet = is_quiet(judge, fd, path)};
+                                  .used = true};
+  judge_names(judge, known, path);
   memcpy(known->text, parts->path, parts->size);
   if (strlen(path) < sizeof known->real) memcpy(known->real, path, strlen(path) + 1);
   return known;
@@ -195,13 +195,13 @@ static bool finds_device(const struct sbx_look *look, const struct sbx_directory
          !sbx_places_refuse(&judge->places, path, SBX_PLACE_READ);
 }
 
-/* The command can put nothing in its place. */
+/* What was found once stays there in a directory that is fixed. */
 static bool is_writable_device(const struct sbx_look *look, struct sbx_directory *known,
                                const char *name) {
-  size_t size = strlen(name) + 1;
-  if (size > 1 && strcmp(known->node, name) == 0) return true;
+  if (strcmp(known->device, name) == 0) return true;
   if (!finds_device(look, known, name)) return false;
-  if (size <= sizeof known->node) memcpy(known->node, name, size);
+  if (known->fixed && strlen(name) < sizeof known->device)
+    memcpy(known->device, name, strlen(name) + 1);
   return true;
 }
 

@@ -11,6 +11,7 @@ struct sbx_look;
 
 #define SBX_KNOWN_MAX 64
 #define SBX_KNOWN_TEXT 256
+#define SBX_KNOWN_NAME 16 /* "urandom", "full" */
 
 enum sbx_use {
   SBX_USE_MAKE,   /* a new name, or none where it exists */
@@ -23,13 +24,14 @@ enum sbx_use {
 struct sbx_known {
   size_t next; /* as many were put there so far: no page of the others is touched */
   struct sbx_directory {
-    uint64_t device, inode, mount; /* that the path is relative to; 0: the root */
+    uint64_t dev, inode, mount; /* that the path is relative to; 0: the root */
     int64_t since_ns;
     int fd; /* the directory, as a place */
     bool used, quiet;
-    char text[SBX_KNOWN_TEXT]; /* as it was given, up to the last name */
-    char real[SBX_KNOWN_TEXT]; /* "": too long to be kept */
-    char node[16];             /* the last that can be written, where nothing else can */
+    bool fixed;                  /* no name in it can be made, taken away or replaced from inside */
+    char text[SBX_KNOWN_TEXT];   /* as it was given, up to the last name */
+    char real[SBX_KNOWN_TEXT];   /* "": too long to be kept */
+    char device[SBX_KNOWN_NAME]; /* that can be written, in one that is fixed */
   } list[SBX_KNOWN_MAX];
 };
 

@@ -13,7 +13,7 @@
 
 #define KNOWN_NAMESPACES                                                                           \
   (SBX_NS_USER | SBX_NS_MOUNT | SBX_NS_PID | SBX_NS_NET | SBX_NS_IPC | SBX_NS_UTS)
-#define KNOWN_FLAGS (SBX_FLAG_MAP_ALL * 2u - 1u)
+#define KNOWN_FLAGS (SBX_FLAG_NOT_AHEAD * 2u - 1u)
 #define KNOWN_MOUNT_FLAGS (SBX_MOUNT_AHEAD * 2u - 1u)
 
 struct plan_header {

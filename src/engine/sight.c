@@ -24,7 +24,8 @@
  * more: make -j2 took 5 % longer. */
 #define SYNC_CALLS 16
 
-#define TOUCHED (32 * 1024)
+/* Of the stack: two looks at paths in buffers of PATH_MAX, one below the other, take 26 KiB. */
+#define STACK_TOUCHED (32 * 1024)
 
 /* ---- what the looks share ---- */
 
@@ -129,7 +130,7 @@ static void wake_on_same_processor(const struct sbx_sight *sight, bool same) {
 void sbx_sight_serve(struct sbx_sight *sight, short events) {
   union sbx_notice taken;
   if (!(events & POLLIN)) {
-    sbx_broker_hung_up(sight->broker);
+    sbx_broker_hung_up(sight->broker, events);
     return;
   }
   if (!sbx_notice_take(sight->broker->listener, &taken)) return;
@@ -154,10 +155,9 @@ int sbx_sight_plan(struct sbx_sight *sight, const sbx_plan *plan, uint64_t kept_
   return 0;
 }
 
-/* Its pages are this process's own by then: paths are looked at in buffers of PATH_MAX, and a
- * fork's first touch of a page is a fault. */
+/* A fork's first touch of a page is a fault. */
 static __attribute__((noinline)) void touch_stack(void) {
-  char bytes[TOUCHED];
+  char bytes[STACK_TOUCHED];
   explicit_bzero(bytes, sizeof bytes);
 }
 

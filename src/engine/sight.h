@@ -30,7 +30,8 @@ struct sbx_look {
   const struct sbx_call_form *form;
 };
 
-/* Takes the plan's rules and places; it must outlive the sight. 0, or -1 and errno. */
+/* Takes the plan's rules and places. Made ahead, it must be the very bytes that the request will
+ * bring (spare.c compares them), and outlive the sight. 0, or -1 and errno. */
 int sbx_sight_plan(struct sbx_sight *sight, const sbx_plan *plan, uint64_t kept_capabilities);
 /* Ahead of a command: does what its first call would wait for. */
 void sbx_sight_settle(struct sbx_sight *sight);

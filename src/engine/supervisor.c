@@ -61,6 +61,9 @@ struct supervisor {
   int stat;                 /* its own, for a child made ahead; -1: none */
 };
 
+/* Of the one supervisor that a process is. Apart from it: most commands never touch these pages. */
+static struct sbx_sight sight;
+
 static bool kill_tree(struct supervisor *s);
 static _Noreturn void abandon(struct supervisor *s);
 
@@ -190,8 +193,6 @@ static _Noreturn void give_up(struct supervisor *s, int code) {
   if (s->launch->control >= 0) fail(s, "request", code, true);
   _exit(125);
 }
-
-static struct sbx_sight sight;
 
 /* What the request will bring is the same: compared before it is begun (spare.c). */
 static void open_sight_ahead(struct supervisor *s) {

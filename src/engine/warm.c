@@ -124,9 +124,13 @@ static bool await_offer(struct sbx_warm *warm, int spawner) {
   return warm->pending != pending;
 }
 
+static bool is_never_ahead(const struct sbx_layers *layers) {
+  return layers->kill == SBX_KILL_CGROUP || layers->flags & SBX_FLAG_NOT_AHEAD;
+}
+
 struct sbx_spare *sbx_warm_find(struct sbx_warm *warm, int spawner,
                                 const struct sbx_layers *layers) {
-  if (layers->kill == SBX_KILL_CGROUP) return NULL;
+  if (is_never_ahead(layers)) return NULL;
   struct sbx_spare *spare = find_any(warm, layers);
   while (!spare && await_offer(warm, spawner)) spare = find_any(warm, layers);
   return spare;
@@ -210,7 +214,7 @@ void sbx_warm_order(struct sbx_warm *warm, int spawner, const struct sbx_layers 
                     const sbx_sandbox *sandbox, const sbx_plan *inside) {
   struct sbx_layers shared = sbx_spare_shared(layers);
   struct sbx_cursor cursor = sbx_plan_cursor(sandbox->ahead);
-  if (layers->kill == SBX_KILL_CGROUP) return;
+  if (is_never_ahead(layers)) return;
   order_own(warm, spawner, layers, sandbox, inside);
   if (!sbx_plan_next(&cursor) || order_size(&shared) > ORDER_MAX) return; /* nothing is shared */
   if (seen_before(&warm->shared, &shared)) expect(warm, &shared, sandbox->ahead);

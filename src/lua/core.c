@@ -129,12 +129,13 @@ static int core_in_process(lua_State *L) {
 static int core_spawn(lua_State *L) {
   struct sbx_error err = {0};
   struct sbx_request request;
-  const sbx_sandbox *sandbox = sbx_lua_check_sandbox(L, 1);
   if (sbx_lua_request(L, 2, &request, &err) < 0) return sbx_lua_failure(L, &err);
   const struct state *state = state_of(L);
   if (!state->in_process && !*state->helper) return no_helper(L);
-  sbx_engine *engine = sbx_lua_engine(L);
   sbx_job **box = sbx_lua_new_job(L);
+  /* Last: what is called of Lua above may run a finalizer of the host, which may close either. */
+  sbx_engine *engine = sbx_lua_engine(L);
+  const sbx_sandbox *sandbox = sbx_lua_check_sandbox(L, 1);
   *box = sbx_spawn(engine, sandbox, &request, &err);
   return *box ? 1 : sbx_lua_failure(L, &err);
 }

@@ -39,6 +39,12 @@ static bool is_true(lua_State *L, int index, const char *field) {
   return value;
 }
 
+static bool is_false(lua_State *L, int index, const char *field) {
+  bool value = lua_getfield(L, index, field) == LUA_TBOOLEAN && !lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return value;
+}
+
 /* A string of the table's own, which keeps it alive; NULL where there is none. */
 static const char *field_text(lua_State *L, int index, const char *field) {
   size_t size = 0;
@@ -90,6 +96,7 @@ static void read_flags(lua_State *L, int index, sbx_plan *plan) {
   }
   const char *map = field_text(L, index, "id_map");
   if (map && strcmp(map, "all") == 0) bits |= SBX_FLAG_MAP_ALL;
+  if (is_false(L, index, "ahead")) bits |= SBX_FLAG_NOT_AHEAD;
   must(L, sbx_plan_flags(plan, bits));
 }
 
@@ -394,9 +401,10 @@ static void read_filters(lua_State *L, int index, sbx_plan *plan) {
 /* A field that this version of the engine doesn't know would be a layer that is not applied. */
 static void check_fields(lua_State *L, int index) {
   static const char *const known[] = {
-      "kill",         "namespaces", "id_map",  "proc",     "loopback", "cgroup",     "capabilities",
-      "no_new_privs", "keyring",    "rlimits", "landlock", "seccomp",  "mounts",     "journals",
-      "sockets",      "bounds",     "groups",  "connect",  "resolve",  "connecting", "watch"};
+      "kill",         "namespaces",   "id_map",  "proc",    "loopback", "cgroup",
+      "capabilities", "no_new_privs", "keyring", "rlimits", "landlock", "seccomp",
+      "mounts",       "journals",     "sockets", "bounds",  "groups",   "connect",
+      "resolve",      "connecting",   "watch",   "ahead"};
   lua_pushnil(L);
   while (lua_next(L, index)) {
     const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : "?";

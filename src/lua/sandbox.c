@@ -20,15 +20,19 @@ int sbx_lua_close_sandbox(lua_State *L) {
   return sandbox_gc(L);
 }
 
+/* NULL for one that was closed meanwhile: it only makes the next one's way shorter. */
+static const sbx_sandbox *like_of(lua_State *L, int index) {
+  return lua_isnoneornil(L, index) ? NULL : *(sbx_sandbox **)luaL_checkudata(L, index, SANDBOX);
+}
+
 /* core.sandbox(plan [, like]) -> sandbox, or nil and an error */
 int sbx_lua_sandbox(lua_State *L) {
   struct sbx_error err = {0};
-  const sbx_sandbox *like = lua_isnoneornil(L, 2) ? NULL : sbx_lua_check_sandbox(L, 2);
   const sbx_plan *plan = sbx_lua_plan(L, 1);
   sbx_sandbox **box = lua_newuserdatauv(L, sizeof(void *), 0);
   *box = NULL;
   luaL_setmetatable(L, SANDBOX);
-  *box = sbx_sandbox_new_like(plan, like, &err);
+  *box = sbx_sandbox_new_like(plan, like_of(L, 2), &err);
   return *box ? 1 : sbx_lua_failure(L, &err);
 }
 

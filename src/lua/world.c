@@ -7,12 +7,16 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lua/border.h"
 
 #define WORLD "sbx.world"
 #define READ_MAX (1024 * 1024)
+
+/* The coarsest clock that a file system keeps times by (FAT: mtime). */
+#define SETTLED_S 3
 
 enum question { ASK_STAT, ASK_LSTAT, ASK_REALPATH, ASK_READLINK, ASK_READ };
 
@@ -26,10 +30,19 @@ struct answer {
   const sbx_engine *engine; /* for the time of asking; NULL: none was made yet */
 };
 
+/* What a file was when it was read. */
+struct version {
+  uint64_t dev, ino;
+  int64_t size;
+  struct timespec modified, changed;
+  bool settled; /* so long ago by then that whatever is written since has another time */
+};
+
 struct asked {
   enum question question;
   char *path;
   struct answer answer;
+  struct version version; /* of what was read */
 };
 
 struct world {
@@ -96,8 +109,29 @@ static void close_quietly(int fd) {
   errno = saved;
 }
 
+static struct version version_of(const struct stat *st) {
+  struct timespec now;
+  clock_gettime(CLOCK_REALTIME, &now);
+  bool settled =
+      now.tv_sec - st->st_ctim.tv_sec >= SETTLED_S && now.tv_sec - st->st_mtim.tv_sec >= SETTLED_S;
+  return (struct version){st->st_dev, st->st_ino, st->st_size, st->st_mtim, st->st_ctim, settled};
+}
+
+static bool same_time(const struct timespec *a, const struct timespec *b) {
+  return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
+}
+
+/* Read long after it was last changed, and not changed since: its content needs no second look. */
+static bool is_same_version(const struct asked *entry) {
+  struct stat st;
+  const struct version *then = &entry->version;
+  if (!then->settled || stat(entry->path, &st) < 0) return false;
+  return then->dev == st.st_dev && then->ino == st.st_ino && then->size == st.st_size &&
+         same_time(&then->modified, &st.st_mtim) && same_time(&then->changed, &st.st_ctim);
+}
+
 /* A file is read whole or not at all: one byte more than it has tells that it grew meanwhile. */
-static void ask_read(const char *path, struct answer *answer) {
+static void ask_read(const char *path, struct answer *answer, struct version *version) {
   struct stat st;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return;
@@ -106,19 +140,20 @@ static void ask_read(const char *path, struct answer *answer) {
     ssize_t size = read_up_to(fd, answer->text, (size_t)st.st_size + 1);
     answer->found = size >= 0 && size <= st.st_size;
     answer->size = answer->found ? (size_t)size : 0;
+    if (answer->found && version) *version = version_of(&st);
   }
   close_quietly(fd);
 }
 
 static void ask(const sbx_engine *engine, enum question question, const char *path,
-                struct answer *answer, struct statx *st) {
+                struct answer *answer, struct statx *st, struct version *version) {
   *answer = (struct answer){.engine = engine};
   switch (question) {
   case ASK_STAT: ask_stat(path, 0, answer, st); break;
   case ASK_LSTAT: ask_stat(path, AT_SYMLINK_NOFOLLOW, answer, st); break;
   case ASK_REALPATH: ask_realpath(path, answer); break;
   case ASK_READLINK: ask_readlink(path, answer); break;
-  case ASK_READ: ask_read(path, answer); break;
+  case ASK_READ: ask_read(path, answer, version); break;
   }
   answer->engine = NULL;
 }
@@ -166,7 +201,7 @@ static const struct answer *answer_of(lua_State *L, enum question question, stru
   struct asked *entry = new_entry(L, world, path);
   entry->question = question;
   errno = 0;
-  ask(sbx_lua_engine_made(L), question, path, &entry->answer, st);
+  ask(sbx_lua_engine_made(L), question, path, &entry->answer, st, &entry->version);
   if (!entry->answer.found) note_trouble(world, path, errno);
   return &entry->answer;
 }
@@ -214,7 +249,8 @@ static int world_read(lua_State *L) {
 static bool is_same(const sbx_engine *engine, const struct asked *entry) {
   struct answer now;
   struct statx st;
-  ask(engine, entry->question, entry->path, &now, &st);
+  if (entry->question == ASK_READ && is_same_version(entry)) return true;
+  ask(engine, entry->question, entry->path, &now, &st, NULL);
   bool same = same_answer(&now, &entry->answer);
   free(now.text);
   return same;

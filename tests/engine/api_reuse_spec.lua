@@ -57,6 +57,45 @@ describe("reuse", function()
     assert.equal("denied", touch("b", base .. "/root", file))
   end)
 
+  it("survives a reload by a finalizer in the midst of a start", function()
+    local core = require "sbx.core"
+    local spawn, starting, hits = core.spawn, false, 0
+    finally(function() core.spawn = spawn end)
+    function core.spawn(...)
+      starting = true
+      local results = table.pack(spawn(...))
+      starting = false
+      return table.unpack(results, 1, results.n)
+    end
+    local function arm()
+      setmetatable({}, { __gc = function()
+        if not starting then return arm() end
+        hits, starting = hits + 1, false
+        sbx.reload()
+      end })
+    end
+    local command = { cwd = base, policy = policy_for() }
+    for i = 1, 20000 do command[i] = i == 1 and "true" or "x" end
+    for _ = 1, 60 do
+      if hits > 0 then break end
+      arm()
+      assert.equal("ok", assert(sbx.run(command)).status)
+    end
+    assert.is_true(hits > 0)
+    assert.equal("ok", touch("x", base))
+  end)
+
+  it("closes what no key keeps after its start", function()
+    collectgarbage("stop")
+    finally(function() collectgarbage("restart") end)
+    local before = support.open_files()
+    for i = 1, 60 do
+      local policy = setmetatable(policy_for(), {})
+      assert.equal("ok", touch("x" .. i, base, policy))
+    end
+    assert.is_true(support.open_files() < before + 100)
+  end)
+
   it("keeps few sandboxes, however many directories", function()
     collectgarbage("stop") -- a large host's collector is as late
     finally(function() collectgarbage("restart") end)

@@ -44,6 +44,17 @@ attempt(lambda: socket.socket().listen())]]):format(listener.tcp))
       listener:close()
     end)
 
+    it("tells what stands where a device was a moment ago", function()
+      if not support.is_root then pending("only root can make a device") end
+      support.shell("mkdir %s/d; mknod -m 666 %s/d/nul c 1 3; chown 1000 %s/d; chmod 777 %s/d",
+                    scene.work, scene.work, scene.work, scene.work)
+      local target = scene.out .. "/write"
+      local r = scene:run(tier, ("echo a >>d/nul; rm d/nul; ln -s %s d/nul; echo b >>d/nul"):format(
+        target))
+      assert.equal("write", watch.about(r, target).operation)
+      assert.equal("denied", r.status)
+    end)
+
     it("tells the socket that was wanted, and reaches nobody there", function()
       local listener = support.listener(scene.dir)
       local r = scene:python(tier, CONNECT .. ([[

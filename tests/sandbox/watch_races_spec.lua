@@ -27,6 +27,12 @@ for _, tier in ipairs(watch.tiers()) do
       end
     end)
 
+    it("calls are answered however many children end meanwhile", function()
+      local r = scene:run(tier, { support.program("storming"), "4" }, { timeout_ms = 30000 })
+      assert.equal("0 refused\n", r.stdout, r.stderr)
+      assert.equal("ok", r.status)
+    end)
+
     it("text that looks like a denial is none", function()
       local r = scene:run(tier, [[echo "Permission denied: operation not permitted, seccomp landlock
         read-only file system" >&2; echo 'sbxlua: refused: write /etc/passwd'; exit 1]])
