@@ -1,11 +1,13 @@
 -- A command that prints much, under the default cap: speed against a C loop that reads and forgets,
 -- and peak memory.
+local ask = require "tests.bench.ask"
 local floor = require "floor"
 local sbx = require "sbx"
 local stats = require "tests.bench.stats"
 
 local MIB = 1024 * 1024
-local SPEED_GOAL = 0.8
+local SPEED_GOAL = 0.9
+local WHOLE_GOAL, KEPT_GOAL = 1.0, 2.1 -- over Python's time; peak over the bytes that are kept
 local MEMORY_GOAL, JSON_MEMORY_GOAL = 64, 128 -- MiB
 local PEAK_SCRIPT = [[
   local floor = require "floor"
@@ -46,6 +48,57 @@ local function with(head, command)
   return table.move(command, 1, #command, #head + 1, head)
 end
 
+-- A Python that captures the same, each time it is told to.
+local PYTHON = [[
+import subprocess, sys
+for line in sys.stdin:
+    print(len(subprocess.run(sys.argv[1:], capture_output=True).stdout), flush=True)]]
+
+local function python(command, size)
+  local pipe = assert(io.popen("mktemp -d /var/tmp/sbx-bench.XXXXXX"))
+  local directory = pipe:read("l")
+  pipe:close()
+  local file = assert(io.open(directory .. "/whole.py", "w"))
+  file:write(PYTHON)
+  file:close()
+  local line = ("python3 %s/whole.py %s"):format(directory, table.concat(command, " "))
+  local tell, stop = ask.start(line, directory)
+  return function() assert(tonumber(tell()) == size) end, function()
+    stop()
+    os.execute("rm -r " .. directory)
+  end
+end
+
+local function whole(command, size)
+  return function()
+    local result = assert(sbx.run({
+      command = command, policy = "workspace-write", timeout_ms = false, max_output_bytes = false,
+    }))
+    assert(#result.stdout == size)
+    result = nil -- luacheck: ignore
+    collectgarbage() -- as Python frees what it no longer refers to
+  end
+end
+
+-- Both keep all of it, and no more than one copy from run to run.
+local function whole_rows(command, size, repeats)
+  local by_python, close = python(command, size)
+  local times = stats.interleave({by_python, whole(command, size)}, repeats, floor.now)
+  close()
+  local ratio, rate = stats.ratio(times[2], times[1]), size / stats.median(times[2])
+  local script = {"lua5.4", "tests/bench/capture.lua", "whole"}
+  local peak = peak_of(with(script, command)) / size
+  return {
+    what = ("%d MiB captured whole, over Python's subprocess.run"):format(size // MIB),
+    measured = ("%.2f GB/s"):format(rate / 1e9), ratio = ("%.2f"):format(ratio),
+    goal = ("<= %.2f"):format(WHOLE_GOAL), met = ratio <= WHOLE_GOAL,
+  }, {
+    what = "peak memory of that, over the bytes kept",
+    measured = ("%.0f MiB"):format(peak * size / MIB), ratio = ("%.2f"):format(peak),
+    goal = ("<= %.2f"):format(KEPT_GOAL), met = peak <= KEPT_GOAL,
+  }
+end
+
 return function(options)
   local command = writer(options.mib)
   local size = options.mib * MIB
@@ -69,6 +122,7 @@ return function(options)
   local json = {program, "run", "-q", "--json", "-p", "workspace-write", "--"}
   local script = {program, "tests/bench/capture.lua"}
   local much = options.mib .. " MiB of output"
+  local whole_time, whole_peak = whole_rows(command, size, options.repeats)
   return {
     {what = much .. ", C loop that reads and forgets", measured = rate(1), ratio = "1.00"},
     {
@@ -78,6 +132,7 @@ return function(options)
       goal = (">= %.2f"):format(SPEED_GOAL),
       met = speed >= SPEED_GOAL,
     },
+    whole_time, whole_peak,
     memory_row("peak memory, script that captures it", with(script, command), MEMORY_GOAL),
     memory_row("peak memory, sbxlua run", with(run, command), MEMORY_GOAL),
     memory_row("peak memory, sbxlua run --json", with(json, command), JSON_MEMORY_GOAL),

@@ -1,5 +1,6 @@
 -- What a host has today, and the program, against the same floor: a bare spawn of /bin/true. What
 -- is not installed is left out.
+local ask = require "tests.bench.ask"
 local floor = require "floor"
 local stats = require "tests.bench.stats"
 
@@ -29,18 +30,7 @@ local function python(path, directory)
   local file = assert(io.open(directory .. "/peer.py", "w"))
   file:write(PYTHON)
   file:close()
-  local fifo = directory .. "/answers"
-  assert(os.execute("mkfifo " .. fifo))
-  local ask = assert(io.popen(("%s %s/peer.py >%s"):format(path, directory, fifo), "w"))
-  local answers = assert(io.open(fifo))
-  return function()
-    ask:write("\n")
-    ask:flush()
-    assert(answers:read("l"))
-  end, function()
-    ask:close()
-    answers:close()
-  end
+  return ask.start(("%s %s/peer.py"):format(path, directory), directory)
 end
 
 local function popen()
@@ -48,6 +38,38 @@ local function popen()
   pipe:read("a")
   pipe:close()
 end
+
+-- Another event loop for Lua, which captures by callbacks.
+local function luv(uv)
+  return function()
+    local out, status, process = uv.new_pipe(), nil, nil
+    process = uv.spawn(COMMAND[1], { stdio = { nil, out, nil } }, function(code)
+      status = code
+      process:close()
+    end)
+    out:read_start(function(_, chunk)
+      if not chunk then out:close() end
+    end)
+    uv.run()
+    assert(status == 0)
+  end
+end
+
+-- Codex and sandbox-runtime, where npm can bring them: into the build directory alone.
+local PEERS = os.getenv("SBX_BENCH_PEERS")
+local BRING = "mkdir -p %s && npm install --silent --no-fund --no-audit --prefix %s"
+  .. " @openai/codex @anthropic-ai/sandbox-runtime </dev/null >/dev/null 2>&1"
+
+local function from_npm(pattern)
+  local pipe = assert(io.popen(("ls %s%s 2>/dev/null"):format(PEERS, pattern)))
+  local path = pipe:read("l")
+  pipe:close()
+  return path
+end
+
+-- The program itself, without the script of node that starts it.
+local CODEX = "/node_modules/@openai/codex-linux-*/vendor/*/bin/codex"
+local SRT = "/node_modules/.bin/srt"
 
 -- The namespaces and the view of workspace-write, as far as its options go.
 local function bubblewrap(path, directory)
@@ -70,40 +92,92 @@ local function of(what, times, base, goal)
   }
 end
 
-return function(options)
-  local pipe = assert(io.popen("mktemp -d /var/tmp/sbx-bench.XXXXXX"))
-  local directory = pipe:read("l")
-  pipe:close()
-  local names, ways, goals = {}, {spawn(table.unpack(COMMAND))}, {}
-  local function add(name, way, goal)
-    names[#names + 1] = name
-    ways[#ways + 1] = way
-    goals[#names] = goal
+local function works(way)
+  local ok, result = pcall(way)
+  return ok and result ~= false
+end
+
+-- { name, way, goal?, slow? }: what takes long runs less often.
+local function found(directory)
+  local list, close = {}, function() end
+  local function add(name, way, more)
+    if way and works(way) then list[#list + 1] = { name, way, table.unpack(more or {}) } end
   end
-  local close = function() end
-  add("io.popen (by a shell)", popen)
+  local has_luv, uv = pcall(require, "luv")
   local path = program("python3")
+  add("io.popen (by a shell)", popen)
+  add("luv's uv.spawn", has_luv and luv(uv))
   if path then
     local way
     way, close = python(path, directory)
     add("Python's subprocess.run", way)
   end
   path = program("bwrap")
-  local wrapped = path and #ways + 1
-  if path then add("bubblewrap, the same namespaces", bubblewrap(path, directory)) end
+  add("bubblewrap, the same namespaces", path and bubblewrap(path, directory))
   path = program("firejail")
-  if path then add("firejail", spawn(path, "--quiet", "--noprofile", "/bin/true")) end
-  add("sbxlua run, landlock tier", sbxlua(directory, "landlock"), 3.2)
-  add("sbxlua run, contained tier", sbxlua(directory, "contained"), 4.0)
-  stats.interleave(ways, WARM_UP, floor.now)
-  local times = stats.interleave(ways, options.peers, floor.now)
+  add("firejail --noprofile", path and spawn(path, "--quiet", "--noprofile", "/bin/true"),
+      { nil, true })
+  path = from_npm(CODEX)
+  add("codex sandbox", path and spawn(path, "sandbox", "--", "/bin/true"), { nil, true })
+  path = from_npm(SRT)
+  add("sandbox-runtime (srt)", path and spawn(path, "/bin/true"), { nil, true })
+  add("sbxlua run, landlock tier", sbxlua(directory, "landlock"), { 3.2 })
+  add("sbxlua run, contained tier", sbxlua(directory, "contained"), { 4.0 })
+  return list, close
+end
+
+local function measure(list, rounds)
+  local ways = { spawn(table.unpack(COMMAND)) }
+  for i, one in ipairs(list) do ways[i + 1] = one[2] end
+  stats.interleave(ways, math.min(WARM_UP, rounds), floor.now)
+  local times = stats.interleave(ways, rounds, floor.now)
+  local result = {}
+  for i, one in ipairs(list) do result[one[1]] = times[i + 1] end
+  return result, times[1]
+end
+
+local function split(list)
+  local quick, slow = {}, {}
+  for _, one in ipairs(list) do
+    local into = one[4] and slow or quick
+    into[#into + 1] = one
+  end
+  return quick, slow
+end
+
+-- What each over the other is asked for: the program over what does the same.
+local OVER = {
+  { "bubblewrap, the same namespaces", 0.6 }, { "codex sandbox", 1 / 14 },
+}
+
+return function(options, picture)
+  local pipe = assert(io.popen("mktemp -d /var/tmp/sbx-bench.XXXXXX"))
+  local directory = pipe:read("l")
+  pipe:close()
+  if program("npm") and not from_npm(SRT) then os.execute(BRING:format(PEERS, PEERS)) end
+  local list, close = found(directory)
+  local quick, slow = split(list)
+  local times, bare = measure(quick, options.peers)
+  local slow_times, slow_bare = measure(slow, math.max(3, options.peers // 10))
   close()
   assert(os.execute("rm -r " .. directory))
-  local rows = {}
-  for i, name in ipairs(names) do rows[i] = of(name, times[i + 1], times[1], goals[i]) end
-  if wrapped then
-    rows[#rows + 1] = of("sbxlua run, contained tier, over bubblewrap", times[#times],
-                         times[wrapped], 0.6)
+  local rows, medians = {}, {}
+  for i, one in ipairs(list) do
+    local name, goal = one[1], one[3]
+    local own, base = times[name] or slow_times[name], times[name] and bare or slow_bare
+    rows[i] = of(name, own, base, goal)
+    medians[name] = stats.median(own)
+    picture:bar(name, stats.ratio(own, base), name:find("^sbxlua") and "own" or "peer", goal)
+  end
+  for _, over in ipairs(OVER) do
+    local own, other = medians["sbxlua run, contained tier"], medians[over[1]]
+    if other then
+      rows[#rows + 1] = {
+        what = "sbxlua run, contained tier, over " .. over[1]:match("^%S+"), measured = "",
+        ratio = ("%.2f"):format(own / other), goal = ("<= %.2f"):format(over[2]),
+        met = own / other <= over[2],
+      }
+    end
   end
   return rows
 end
