@@ -178,13 +178,36 @@ local function outside_chain(work)
   return list
 end
 
+-- How git ends where it can't go on; after a refresh that it was refused it ends with what it was
+-- asked for.
+local GIVEN_UP = 128
+
+local function gave_up(work, entry)
+  for _, failure in ipairs(work.failures) do
+    if failure.code == GIVEN_UP and did(entry, failure) then return true end
+  end
+  return false
+end
+
+-- Whether every process at the end of a chain of failures was refused something: then what is said
+-- of failures in general is said of those.
+local function only_refused(work)
+  local has_child = {}
+  for _, failure in ipairs(work.failures) do has_child[failure.ppid] = true end
+  for _, failure in ipairs(work.failures) do
+    local is_first = not has_child[failure.pid]
+    if is_first and #refusals_of(work.evidence, failure) == 0 then return false end
+  end
+  return #work.failures > 0
+end
+
 -- What is optional to most and not to this command.
 local function needed_of(work)
   local needed, writes = {}, nil
   for _, entry in ipairs(work.evidence) do
     if (entry.path or ""):find("/index%.lock$") then
       if writes == nil then writes = shellline.writes_index(work) end
-      needed[entry] = writes
+      needed[entry] = writes or gave_up(work, entry)
     end
   end
   return needed
@@ -193,8 +216,9 @@ end
 local function work_of(words, output, evidence)
   local work = {
     words = words, evidence = sorted(evidence), failures = sorted(evidence.failures),
-    command = evidence.command, exit_code = output.exit_code,
+    command = evidence.command, read = evidence.read, exit_code = output.exit_code,
   }
+  work.only_refused = only_refused(work)
   work.needed = needed_of(work)
   work.lines = spoken.lines(words, output, work.evidence)
   work.root = root_of(work.failures, output.exit_code)

@@ -138,6 +138,25 @@ M.warnings = {
   "falling back", "fallback", "will not be", "not be saved", "no cache", "without cache",
 }
 
+--- What is said in the end of failures in general: of none but those that were refused, where all
+--- that failed were.
+M.summaries = {
+  "tests failed", "test failed", "following tests", "errors while running",
+  "failures", "failed tests",
+}
+
+--- Words of a line by which a program says that it can't go on.
+M.giving_up = {
+  "abort", "giving up", "gave up", "fatal", "failed", "failure", "cannot", "can't", "could not",
+  "couldn't", "unable", "unsuccessful",
+}
+
+--- Parts of words for what a refusal may have kept from being done.
+M.attempts = {
+  "save", "saving", "writ", "creat", "open", "stor", "remov", "delet", "connect", "load", "log",
+  "updat", "record", "persist", "lock", "dir", "file", "permi", "access", "output",
+}
+
 --- How programs say that they reach nobody; counts in a guess where the network is taken away.
 M.network_phrases = {
   "network is unreachable", "could not resolve", "couldn't resolve", "name resolution",
@@ -290,7 +309,9 @@ local function of_watched(sandbox_type, output, evidence)
   if not evidence or #evidence == 0 then
     local unread = evidence and evidence.unread or 0
     if unread > 0 then return of_half_seen(sandbox_type, output, unread) end
-    return of_lost_power(output, evidence, "no access was seen to be refused")
+    local unheard = evidence and evidence.unheard
+    return of_lost_power(output, evidence, unheard and "nobody listens at " .. unheard
+                         or "no access was seen to be refused")
   end
   local entry, reason = causes.find(M, output, evidence)
   if entry then return "confirmed", reason, entry end
@@ -301,7 +322,8 @@ end
 --- which only calls were seen that nobody could look at, by the heuristic alone.
 ---@param evidence table[]|nil  refused accesses; of a watched run also `failures` (processes that
 ---  exited with another status than 0), `unread` (how many calls could not be looked at) and
----  `command` (argv), where they are known
+---  `command` (argv), `read` (function: a script's text), `unheard` (an address at which nobody
+---  listens, whose refusal is left out), where they are known
 ---@param watched boolean|nil
 ---@return "none"|"likely"|"confirmed", string reason, table|nil entry  the refusal that was why
 function M.judge(sandbox_type, output, evidence, watched)

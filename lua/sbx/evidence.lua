@@ -3,6 +3,7 @@
 -- names the rule.
 
 local core = require "sbx.core"
+local listeners = require "sbx.listeners"
 local surroundings = require "sbx.surroundings"
 local verdict = require "sbx.verdict"
 
@@ -50,6 +51,21 @@ for _, call in ipairs({
   "reboot", "settimeofday", "clock_settime", "iopl", "ioperm",
 }) do
   FOR_ROOT[call] = true
+end
+
+-- unshare(2), clone(2): a namespace of the user's own is anybody's, and with it the others.
+local NEW_USER = 0x10000000
+local RESTRICTED = "/proc/sys/kernel/dmesg_restrict"
+
+-- Whether the kernel would have refused it to this user without a sandbox.
+local function is_for_root(work, raw)
+  if work.uid == 0 then return false end
+  if raw.syscall == "syslog" then
+    return (core.fs_read(RESTRICTED) or "0"):find("^1") ~= nil
+  end
+  local flags = (raw.path or ""):match("^flags:(%x+)$")
+  if flags then return math.floor(tonumber(flags, 16) / NEW_USER) % 2 == 0 end
+  return FOR_ROOT[raw.syscall] or false
 end
 
 -- What the engine has refused by itself needs no second witness.
@@ -115,7 +131,7 @@ local function name_subject(entry, raw)
     name_socket(entry, raw.path or "")
   elseif ADDRESSED[entry.operation] then
     entry.address = raw.path
-  else
+  elseif not (raw.path or ""):find("^flags:") then
     entry.path, entry.target = raw.path, raw.target
   end
 end
@@ -131,7 +147,7 @@ local function is_anothers(work, raw)
 end
 
 local function entry_of(work, raw)
-  if work.uid ~= 0 and FOR_ROOT[raw.syscall] or is_anothers(work, raw) then return nil end
+  if is_for_root(work, raw) or is_anothers(work, raw) then return nil end
   local entry = {
     operation = raw.operation, errno = raw.errno, layer = LAYERS[raw.by], syscall = raw.syscall,
     pid = raw.pid, ppid = raw.ppid, pids = raw.pids, program = raw.program, count = raw.count,
@@ -202,10 +218,14 @@ function M.denial(raw, spec)
   return denial
 end
 
---- The evidence as denial scripts get it: with `failures`, `dropped`, `unread`, `command`.
+--- The evidence as denial scripts get it: with `failures`, `dropped`, `unread`, `command`, and
+--- without what would have failed outside, too (`unheard`: an address at which nobody listens).
 function M.for_judge(denial)
   local list = {}
-  for i, entry in ipairs(denial.evidence) do list[i] = entry end
+  local is_unheard = listeners.asker(denial.evidence)
+  for _, entry in ipairs(denial.evidence) do
+    if is_unheard(entry) then list.unheard = entry.address else list[#list + 1] = entry end
+  end
   list.failures, list.dropped, list.command = denial.failures, denial.dropped, denial.command
   list.unread = denial.unread
   return list

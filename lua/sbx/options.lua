@@ -56,7 +56,8 @@ local POLICY_FIELDS = {
 ---@field limits sbx.Limits?         over those of the policy, one by one; false takes one away
 ---@field on_connect (fun(request: sbx.ConnectRequest): boolean?)?  whether an address that
 ---  network.allow doesn't list may be connected to: only true is a yes, within a second
----@field ahead boolean?             false: none of its processes is made before it is asked for
+---@field ahead boolean?             true; false: none of its processes is made before it is asked
+---  for
 ---@field watch boolean?             refused accesses are seen as they happen; with on_refused
 ---@field on_refused fun(evidence: table)?  each of them, when it is seen for the first time
 ---@field on_denied (fun(err: sbx.Error, opts: sbx.Options): sbx.Options?)?  run alone: opts for one
@@ -136,8 +137,7 @@ M.OPTIONS = {
   { name = "loop", kind = "loop", verbs = RUNNING, instead = "leave it out" },
   { name = "limits", kind = "limits" },
   { name = "watch", kind = "boolean", verbs = RUNNING, instead = "nobody is there to be told" },
-  { name = "ahead", kind = "boolean", default = true, verbs = RUNNING,
-    instead = "leave it out: nothing is made ahead" },
+  { name = "ahead", kind = "boolean", default = true },
   { name = "pty", kind = "later" },
   { name = "on_connect", kind = "callback", verbs = RUNNING,
     instead = "list the addresses in network = {allow = {…}}" },

@@ -5,18 +5,32 @@ local M = {}
 
 M.SHELLS = { sh = true, bash = true, dash = true, zsh = true, ksh = true, ash = true }
 
--- `bash -c '…'` and nothing else is what stands in it.
-local function inner_of(script)
+local function is_shell(word)
+  local name = word and word:match("([^/]+)$")
+  return name ~= nil and M.SHELLS[name] or false
+end
+
+-- The text of a script that a shell runs: only of one that ends no sooner than it says (`-e`).
+local function text_of(work, path)
+  local text = work.read and not path:find("^[-+]") and work.read(path) or nil
+  local head = text and text:match("^#!([^\n]*)")
+  if not text or head and head:find("%s%-%a*e") then return nil end
+  return text
+end
+
+-- `bash -c '…'` and nothing else is what stands in it; `sh check.sh` what stands in the file.
+local function inner_of(work, script)
   local shell, inner = script:match("^%s*(%S+)%s+%-%a*c%s+'([^']*)'%s*$")
-  local name = shell and shell:match("([^/]+)$")
-  return name and M.SHELLS[name] and inner or script
+  if is_shell(shell) then return inner end
+  local name, path = script:match("^%s*(%S+)%s+([%w_%-%./]+)%s*$")
+  return is_shell(name) and text_of(work, path) or script
 end
 
 -- The line of a shell's -c; it says what follows a refused step.
-local function outer_of(command)
-  if type(command) ~= "table" then return nil end
-  local name = tostring(command[1] or ""):match("([^/]+)$")
-  if not M.SHELLS[name or ""] then return nil end
+local function outer_of(work)
+  local command = work.command
+  if type(command) ~= "table" or not is_shell(tostring(command[1] or "")) then return nil end
+  if #command == 2 then return text_of(work, command[2]) end
   for i = 2, #command - 1 do
     if command[i]:find("^%-%a*c%a*$") then
       return not command[i]:find("e", 1, true) and command[i + 1] or nil
@@ -24,9 +38,12 @@ local function outer_of(command)
   end
 end
 
-local function script_of(command)
-  local outer = outer_of(command)
-  return outer and inner_of(outer)
+local function script_of(work)
+  if work.script == nil then
+    local outer = outer_of(work)
+    work.script = outer and inner_of(work, outer) or false
+  end
+  return work.script or nil
 end
 
 -- Without the text of here-documents: programs of other languages, data.
@@ -79,7 +96,7 @@ local function cut_up(line)
 end
 
 local function steps_of(work)
-  if not work.steps then work.steps = cut_up(script_of(work.command) or "") end
+  if not work.steps then work.steps = cut_up(script_of(work) or "") end
   return work.steps
 end
 
@@ -156,7 +173,7 @@ end
 --- and so is not in the chain; a test of what was refused fails because of it.
 ---@return boolean decides, table|nil entry
 function M.last_step(work, exit_code)
-  local script = script_of(work.command)
+  local script = script_of(work)
   local last = script and last_statement(script)
   if not last then return false end
   local code = last:match("^exit%s+(%d+)$")
@@ -168,13 +185,22 @@ end
 -- What passes all on whether it can write it or not.
 local COPIES = { tee = true }
 
---- `curl … | grep x`: who reads what another writes fails where that did.
+-- The step of a pipeline whose reader it is, through stages that only pass on.
+local function writes_to(steps, i, writer)
+  while i > 1 and steps[i].cut == "|" do
+    i = i - 1
+    if not steps[i].text:find("%S") then return false end -- `a || b`
+    if is_word_in(steps[i].text, writer) then return true end
+  end
+  return false
+end
+
+--- `curl … | head | grep x`: who reads what another writes fails where that did.
 function M.reads_from(work, child, writer)
   if not child.program or not writer.program or COPIES[writer.program] then return false end
   local steps = steps_of(work)
   for i = 2, #steps do
-    if steps[i].cut == "|" and steps[i - 1].text:find(writer.program, 1, true)
-      and is_word_in(steps[i].text, child.program) then
+    if is_word_in(steps[i].text, child.program) and writes_to(steps, i, writer.program) then
       return true
     end
   end
@@ -183,8 +209,8 @@ end
 
 --- Whether the line is another's: `sh -c "bash -c '…'"`.
 function M.is_nested(work)
-  local outer = outer_of(work.command)
-  return outer ~= nil and inner_of(outer) ~= outer
+  local outer = outer_of(work)
+  return outer ~= nil and inner_of(work, outer) ~= outer
 end
 
 --- Whether a program is a step of the line before the last one; a shell is where it could not begin
@@ -206,7 +232,7 @@ end
 
 --- Whether the line has a name only in other directories: `touch /a/x; cat x` misses another x.
 function M.is_elsewhere(work, name)
-  local script = script_of(work.command)
+  local script = script_of(work)
   if not script or is_word_in(script, "cd") then return false end
   local text = script:lower():gsub("([%s'\"(=])%./", "%1")
   return text:find("/" .. name, 1, true) ~= nil
@@ -268,7 +294,7 @@ end
 --- Whether all that git is asked for writes its index.
 function M.writes_index(work)
   local command, writes, steps = work.command, false, steps_of(work)
-  if not script_of(command) and type(command) == "table" then
+  if not script_of(work) and type(command) == "table" then
     steps = cut_up(table.concat(command, " "))
   end
   for _, step in ipairs(steps) do
@@ -287,7 +313,7 @@ end
 
 --- `|| exit 3` makes another status of a step's.
 function M.may_translate(work, exit_code)
-  local script = script_of(work.command)
+  local script = script_of(work)
   return not script or script:find("exit%s+" .. exit_code .. "%f[%D]") ~= nil
     or exit_code == 1 and ends_in_test(script)
 end

@@ -152,6 +152,13 @@ function M.gives_another(words, line)
   return M.has_any(line, words.own_reasons) ~= nil or matches_any(line, words.own_patterns)
 end
 
+-- What a Lua program was ended with by error(): an exception's message, unless it may speak of what
+-- was attempted.
+local function is_thrown(words, lines, i)
+  return (lines[i + 1] or ""):find("^%s*stack traceback:") ~= nil
+    and not M.has_any(lines[i], words.attempts)
+end
+
 --- The last line that gives a reason, and whether it is another than a refusal. Lines that only
 --- pass on that something below failed give none.
 function M.last_word(words, lines, evidence)
@@ -159,7 +166,7 @@ function M.last_word(words, lines, evidence)
     local line = lines[i]
     if not M.has_any(line, words.passing_on) and not M.has_any(line, words.warnings) then
       if speaks_of_any(words, line, evidence) then return line, false end
-      if M.gives_another(words, line) then return line, true end
+      if M.gives_another(words, line) or is_thrown(words, lines, i) then return line, true end
     end
   end
 end

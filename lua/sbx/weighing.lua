@@ -6,8 +6,15 @@ local spoken = require "sbx.spoken"
 
 local M = {}
 
+-- A directory for a program's own settings (~/.terraform.d): made if it can be.
+local function is_for_settings(entry)
+  local name = (entry.path or ""):match("([^/]+)$") or ""
+  return (entry.syscall or ""):find("^mkdir") ~= nil and name:find("^%.%w") ~= nil
+end
+
 local function is_optional(work, entry)
   if work.needed and work.needed[entry] then return false end
+  if is_for_settings(entry) then return true end
   local what = entry.path or entry.address or "socket:" .. tostring(entry.family)
   for _, pattern in ipairs(work.words.optional) do
     if what:find(pattern) then return true end
@@ -44,6 +51,31 @@ function M.told(work, evidence)
   end
 end
 
+-- Lines of one message begin with the same words: `npm error code EACCES`, `npm error path /x`.
+local MESSAGE_LINES = 6
+
+local function head_of(line) return line:match("^(%a+ %a+) ") end
+
+-- Whether the message that a line is part of has the errno.
+local function message_says(work, i, entry)
+  local lines, head = work.lines, head_of(work.lines[i])
+  for k = math.max(1, i - MESSAGE_LINES), head and math.min(#lines, i + MESSAGE_LINES) or 0 do
+    if head_of(lines[k]) == head and spoken.says_errno(lines[k], entry) then return true end
+  end
+  return false
+end
+
+-- The refusal that a message of several lines gives as its error.
+local function told_in_message(work, evidence)
+  for i = #work.lines, 1, -1 do
+    local is_error = work.lines[i]:find("error", 1, true) or work.lines[i]:find("err!", 1, true)
+    for k = is_error and #evidence or 0, 1, -1 do
+      local entry = evidence[k]
+      if spoken.names(work.lines[i], entry) and message_says(work, i, entry) then return entry end
+    end
+  end
+end
+
 local MAKES = { create = true, write = true, rename = true, link = true }
 
 local function misses(work, line, entry)
@@ -65,12 +97,41 @@ function M.missed(work, evidence)
   end
 end
 
--- A program that warns of a refusal has gone on without.
-local function is_warned_of(work, entry)
-  for _, line in ipairs(work.lines) do
-    if spoken.has_any(line, work.words.warnings) and spoken.names(line, entry) then return true end
+local function is_warning(work, line) return spoken.has_any(line, work.words.warnings) ~= nil end
+
+-- Whether something is said later that is no warning, and nothing about having to give up.
+local function says_more(work, i, entry)
+  for k = i + 1, #work.lines do
+    local line = work.lines[k]
+    if not is_warning(work, line) and not spoken.has_any(line, work.words.passing_on)
+      and not spoken.has_any(line, work.words.giving_up)
+      and not spoken.speaks_of(work.words, line, entry) then
+      return true
+    end
   end
   return false
+end
+
+-- A program that warns of a refusal has gone on without.
+local function is_warned_of(work, entry)
+  for i, line in ipairs(work.lines) do
+    local speaks = is_warning(work, line) and (spoken.names(line, entry)
+      or spoken.says_errno(line, entry) and says_more(work, i, entry))
+    if speaks then return true end
+  end
+  return false
+end
+
+-- The refusal warned of where nothing else is said at all: then it was no mere warning.
+local function only_warned(work, evidence)
+  local found
+  for _, line in ipairs(work.lines) do
+    local entry = is_warning(work, line) and told_in(work.words, line, evidence)
+    local is_it = entry and not is_optional(work, entry) and spoken.says_errno(line, entry)
+    if not is_it then return nil end
+    found = entry
+  end
+  return found
 end
 
 -- What a shell gives for a step that it could not do.
@@ -98,8 +159,14 @@ end
 -- address family is given up in silence by programs that then speak of something else.
 local PROBES = { bind = true, send = true, socket = true }
 
+-- A server that asks for a port of its own looks for nothing.
+local function is_servers(entry)
+  local port = entry.operation == "bind" and (entry.address or ""):match(":(%d+)$")
+  return port and port ~= "0" or false
+end
+
 local function is_needed(work, entry)
-  if PROBES[entry.operation] and #work.lines > 0 then return false end
+  if PROBES[entry.operation] and #work.lines > 0 and not is_servers(entry) then return false end
   return not is_optional(work, entry) and not is_warned_of(work, entry)
 end
 
@@ -121,8 +188,14 @@ end
 function M.by_text(work, all)
   local evidence = without_those(work, all)
   local line, is_other = spoken.last_word(work.words, work.lines, evidence)
+  local entry = told_in_message(work, evidence)
+  if entry and not is_other then return entry, M.reason_of(entry, "and its output names it") end
   if not line then return nil, nil end
-  local entry = M.missed(work, evidence)
+  if is_other and work.only_refused and spoken.has_any(line, work.words.summaries) then
+    entry = M.told(work, evidence)
+    if entry then return entry, M.reason_of(entry, "and its output names it") end
+  end
+  entry = M.missed(work, evidence)
   if entry then return entry, M.reason_of(entry, "and its output misses it") end
   if is_other then return nil, "it says another reason: " .. line end
   entry = told_in(work.words, line, evidence) or M.told(work, evidence)
@@ -136,6 +209,8 @@ end
 function M.weigh(work, evidence)
   local entry, reason = M.by_text(work, evidence)
   if entry or reason then return entry, reason end
+  entry = only_warned(work, evidence)
+  if entry then return entry, M.reason_of(entry, "and its output speaks of nothing else") end
   entry = last_needed(work, evidence)
   if not entry then return nil, "only something optional was refused" end
   return entry, M.reason_of(entry, "and it says nothing else")

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 
 #include "engine/memory.h"
@@ -136,6 +137,15 @@ static void look_target(const struct sbx_look *look, refusal found) {
   sbx_look_note(look, look->form->operation, found, whole, NULL);
 }
 
+/* Which namespaces are asked for says who may. */
+static void look_flags(const struct sbx_look *look, refusal found) {
+  char text[32] = "";
+  int number = look->call->data.nr;
+  if (number == SYS_unshare || number == SYS_clone)
+    snprintf(text, sizeof text, "flags:%llx", look->call->data.args[0]);
+  sbx_look_note(look, look->form ? look->form->operation : SBX_OP_OTHER, found, text, NULL);
+}
+
 void sbx_look_other(const struct sbx_look *look) {
   refusal found = {look->rule->value, SBX_BY_FILTER};
   switch (look->form ? look->form->kind : SBX_CALL_OTHER) {
@@ -145,6 +155,6 @@ void sbx_look_other(const struct sbx_look *look) {
   case SBX_CALL_OPTION:
     if (found.code != ENOPROTOOPT) sbx_look_note(look, look->form->operation, found, "", NULL);
     break;
-  default: sbx_look_note(look, look->form ? look->form->operation : SBX_OP_OTHER, found, "", NULL);
+  default: look_flags(look, found);
   }
 }

@@ -44,6 +44,35 @@ attempt(lambda: socket.socket().listen())]]):format(listener.tcp))
       listener:close()
     end)
 
+    it("doesn't take a connect for the reason that nobody would have answered", function()
+      local listener = support.listener(scene.dir)
+      local function connect(port)
+        return scene:python(tier, ("import socket\nsocket.create_connection(('127.0.0.1', %s))")
+                            :format(port))
+      end
+      assert.equal("confirmed", connect(listener.tcp).denial.verdict)
+      local r = connect(1)
+      assert.equal("connect", watch.about(r, "127.0.0.1:1").operation)
+      assert.equal("none", r.denial.verdict)
+      assert.matches("nobody listens", r.denial.reason)
+      listener:close()
+      -- a server of its own that was refused its port would have
+      r = scene:python(tier, [[
+import socket
+try: socket.socket().bind(("127.0.0.1", 9))
+except OSError: pass
+socket.create_connection(("127.0.0.1", 9))]])
+      assert.equal("confirmed", r.denial.verdict)
+    end)
+
+    it("leaves out what an ordinary user may not do anyway", function()
+      if support.is_root then pending("tried as an ordinary user") end
+      local r = scene:run(tier, "unshare -n true")
+      assert.same({}, r.denial.evidence)
+      assert.equal("none", r.denial.verdict)
+      assert.equal("confirmed", scene:run(tier, "unshare -Ur true").denial.verdict)
+    end)
+
     it("tells what stands where a device was a moment ago", function()
       if not support.is_root then pending("only root can make a device") end
       support.shell("mkdir %s/d; mknod -m 666 %s/d/nul c 1 3; chown 1000 %s/d; chmod 777 %s/d",

@@ -2,15 +2,16 @@
 local denial = require "sbx.denial"
 
 -- failures: {pid, ppid, program, code, seq}; refusals: {pid, operation, path, errno, seq}
-local function judge(exit_code, stderr, failures, refusals, command)
-  local seen = { failures = {}, command = command }
+local function judge(exit_code, stderr, failures, refusals, command, files)
+  local seen = { failures = {}, command = command,
+                 read = function(path) return (files or {})[path] end }
   for i, one in ipairs(failures) do
     seen.failures[i] = { pid = one[1], ppid = one[2], program = one[3], code = one[4],
                          seq = one[5] }
   end
   for i, one in ipairs(refusals) do
     seen[i] = { pid = one[1], operation = one[2], path = one[3], errno = one[4], seq = one[5],
-                program = one[6] or "x" }
+                program = one[6] or "x", address = one[7], syscall = one[8] }
   end
   local out = { exit_code = exit_code, stdout = "", stderr = stderr, aggregated_output = stderr }
   local verdict, reason, cause = denial.judge("linux-seccomp", out, seen, true)
@@ -119,6 +120,116 @@ describe("a pipe", function()
     assert.equal("confirmed", (judge(1, "", failures, refused, shell("curl x | grep -q y"))))
     assert.equal("none", (judge(1, "", failures, refused, shell("curl x; grep -q y z"))))
     assert.equal("none", (judge(1, "", failures, refused, shell("curl x || grep -q y z"))))
+    local through = shell("curl x | tail -1 | grep -q y")
+    assert.equal("confirmed", (judge(1, "", failures, refused, through)))
+    assert.equal("none", (judge(1, "", failures, refused, shell("curl x | cat || grep -q y z"))))
+  end)
+end)
+
+describe("what a program mostly gets over", function()
+  local LOCK = { { 3, "create", "/w/.git/index.lock", "EROFS", 1, "git" } }
+  local PYTHON = { "python3", "m.py" }
+
+  it("was needed where git gave up for it, unseen by who reads its output", function()
+    local text = "subprocess.CalledProcessError: Command 'git' returned non-zero exit status 128.\n"
+    local failures = { { 3, 2, "git", 128, 2 }, { 2, 1, "python3", 1, 3 } }
+    assert.equal("confirmed", (judge(1, text, failures, LOCK, PYTHON)))
+    failures[1][4] = 1 -- what it was asked for: `git diff --exit-code`
+    assert.equal("none", (judge(1, text, failures, LOCK, PYTHON)))
+  end)
+
+  it("was needed where it is a port that was asked for by number", function()
+    local function verdict(address)
+      return (judge(1, "pg_ctl: it did not start\n", { { 3, 2, "postgres", 1, 2 },
+                                                      { 2, 1, "pg_ctl", 1, 3 } },
+                    { { 3, "bind", nil, "EPERM", 1, "postgres", address } }))
+    end
+    assert.equal("confirmed", verdict("127.0.0.1:5432"))
+    assert.equal("none", verdict("[::1]:0"))
+  end)
+
+  it("was needed where a message of several lines gives it as the error", function()
+    local function verdict(path)
+      return (judge(243, "npm error code EACCES\nnpm error syscall mkdir\nnpm error path " .. path
+                    .. "\nnpm error errno -13\nLog files were not written.\n",
+                    { { 2, 1, "npm", 243, 2 } },
+                    { { 2, "create", "/h/.npm", "EACCES", 1, "npm", nil, "mkdir" } }))
+    end
+    assert.equal("confirmed", verdict("/h/.npm"))
+    assert.equal("none", verdict("/w/package.json"))
+  end)
+
+  it("is a directory for settings, which is made if it can be", function()
+    local function verdict(syscall)
+      return (judge(3, "", { { 2, 1, "terraform", 3, 2 } },
+                    { { 2, "create", "/h/.terraform.d", "EROFS", 1, "terraform", nil, syscall } }))
+    end
+    assert.equal("none", verdict("mkdirat"))
+    assert.equal("confirmed", verdict("openat"))
+  end)
+end)
+
+describe("a warning", function()
+  local failures = { { 2, 1, "git", 1, 2 } }
+  local refused = { { 2, "delete", "/w/.agents", "EBUSY", 1, "git" } }
+  local WARNED = "warning: failed to remove .agents/: Device or resource busy\n"
+
+  it("that is all that is said was the reason", function()
+    assert.equal("confirmed", (judge(1, WARNED, failures, refused)))
+  end)
+
+  it("is none where something else is said after it", function()
+    assert.equal("none", (judge(1, WARNED .. "three files have problems\n", failures, refused)))
+    local perl = { { 2, "create", "/h/x", "EROFS", 1, "perl" } }
+    local note = "note: no log: Read-only file system\n"
+    local died = { { 2, 1, "perl", 30, 2 } }
+    assert.equal("none", (judge(30, note .. "no input given\n", died, perl)))
+    assert.equal("confirmed", (judge(30, note .. "giving up\n", died, perl)))
+  end)
+end)
+
+describe("an error of Lua's", function()
+  local function verdict(message)
+    return (judge(1, "lua5.4: " .. message .. "\nstack traceback:\n\t[C]: in function 'error'\n",
+                  { { 2, 1, "lua5.4", 1, 2 } }, { { 2, "create", "/h/.luarc", "EROFS", 1 } }))
+  end
+
+  it("is a reason of its own unless it may speak of what was attempted", function()
+    assert.equal("none", verdict("bad config"))
+    assert.equal("confirmed", verdict("settings not saved"))
+    assert.equal("confirmed", verdict("/h/.luarc: Read-only file system"))
+  end)
+end)
+
+describe("a sum of failures", function()
+  local TEXT = "sh: 1: cannot create /h/.t: Read-only file system\nThe following tests FAILED:\n"
+    .. "\t1 - save (Failed)\nErrors while running CTest\n"
+  local refused = { { 3, "create", "/h/.t", "EROFS", 1, "sh" } }
+
+  it("is of what was refused where nothing else failed", function()
+    local failures = { { 3, 2, "sh", 2, 2 }, { 2, 1, "ctest", 8, 3 } }
+    assert.equal("confirmed", (judge(8, TEXT, failures, refused)))
+    table.insert(failures, 1, { 4, 2, "check", 1, 1 })
+    assert.equal("none", (judge(8, TEXT, failures, refused)))
+  end)
+end)
+
+describe("a script's last statement", function()
+  local failures = { { 3, 2, "mkdir", 1, 2 }, { 2, 1, "bash", 1, 3 } }
+  local refused = { { 3, "create", "/h/.reports", "EROFS", 1, "mkdir" } }
+  local TEXT = "mkdir: cannot create directory '/h/.reports': Read-only file system\n"
+
+  local function verdict(script, command)
+    return (judge(1, TEXT, failures, refused, command, { ["check.sh"] = script }))
+  end
+
+  it("decides as that of a line does", function()
+    for _, command in ipairs({ { "bash", "check.sh" }, shell("bash check.sh") }) do
+      assert.equal("none", verdict("mkdir -p /h/.reports\nexit 1\n", command))
+      assert.equal("confirmed", verdict("mkdir -p /h/.reports || exit 1\n", command))
+      assert.equal("confirmed", verdict("#!/bin/sh -e\nmkdir -p /h/.reports\nexit 1\n", command))
+      assert.equal("confirmed", verdict(nil, command))
+    end
   end)
 end)
 
