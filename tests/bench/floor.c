@@ -104,6 +104,47 @@ static int floor_peak(lua_State *L) {
   return 3;
 }
 
+static void answer(int from, int to) {
+  char byte;
+  while (read(from, &byte, 1) == 1 && write(to, &byte, 1) == 1) continue;
+  _exit(0);
+}
+
+// floor.wake(rounds) -> seconds that it takes one process to wake another and be gone on with
+static int floor_wake(lua_State *L) {
+  int there[2], back[2];
+  int rounds = (int)luaL_checkinteger(L, 1);
+  char byte = 0;
+  if (pipe2(there, O_CLOEXEC) != 0 || pipe2(back, O_CLOEXEC) != 0)
+    return luaL_error(L, "pipe2: %s", strerror(errno));
+  pid_t pid = fork();
+  if (pid < 0) return luaL_error(L, "fork: %s", strerror(errno));
+  if (pid == 0) {
+    close(there[1]);
+    answer(there[0], back[1]);
+  }
+  double began = seconds();
+  for (int i = 0; i < rounds; i++)
+    if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1) break;
+  double each = (seconds() - began) / rounds / 2;
+  close(there[0]);
+  close(there[1]);
+  close(back[0]);
+  close(back[1]);
+  while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
+  lua_pushnumber(L, each);
+  return 1;
+}
+
+// floor.call(rounds) -> seconds of the least system call
+static int floor_call(lua_State *L) {
+  int rounds = (int)luaL_checkinteger(L, 1);
+  double began = seconds();
+  for (int i = 0; i < rounds; i++) getppid();
+  lua_pushnumber(L, (seconds() - began) / rounds);
+  return 1;
+}
+
 // floor.now() -> seconds, monotonic
 static int floor_now(lua_State *L) {
   lua_pushnumber(L, seconds());
@@ -126,8 +167,8 @@ static int floor_list(lua_State *L) {
 }
 
 static const luaL_Reg functions[] = {
-    {"run", floor_run},   {"peak", floor_peak}, {"now", floor_now},
-    {"list", floor_list}, {NULL, NULL},
+    {"run", floor_run},   {"peak", floor_peak}, {"now", floor_now}, {"list", floor_list},
+    {"wake", floor_wake}, {"call", floor_call}, {NULL, NULL},
 };
 
 __attribute__((visibility("default"))) int luaopen_floor(lua_State *L) {

@@ -94,6 +94,9 @@ return function(options, picture)
   times = measure({one, many}, options.runs)
   rows[6] = row("the same, 100 rules against 1", times[2], times[1], 1.5)
   shell("rm -r %s", directory)
+  local wake, call = floor.wake(5000) * 1e6, floor.call(100000) * 1e6
+  rows[7] = {what = "one process wakes another", measured = ("%.1f us"):format(wake)}
+  rows[8] = {what = "the least system call", measured = ("%.2f us"):format(call)}
   for i, name in ipairs(BARS) do picture:bar(name, rows[i + 1].value, "own", rows[i + 1].most) end
   return rows
 end

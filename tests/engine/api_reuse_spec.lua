@@ -57,6 +57,21 @@ describe("reuse", function()
     assert.equal("denied", touch("b", base .. "/root", file))
   end)
 
+  it("sees a policy file that is changed long after it was read, to as many bytes", function()
+    local file = base .. "/policy.lua"
+    os.execute(("mkdir %s/root"):format(base))
+    local allows = ("return { extends = 'workspace-write', writable_roots = { %q } }"):format(
+      base .. "/root")
+    support.write(file, allows)
+    os.execute("sleep 3.2") -- its times tell by then
+    for _ = 1, 2 do assert.equal("ok", touch("a", base .. "/root", file)) end
+    local denies = "return { extends = 'read-only' }"
+    support.write(file, denies .. (" "):rep(#allows - #denies))
+    assert.equal("denied", touch("b", base .. "/root", file))
+    os.remove(file)
+    assert.equal("policy", touch("c", base .. "/root", file))
+  end)
+
   it("survives a reload by a finalizer in the midst of a start", function()
     local core = require "sbx.core"
     local spawn, starting, hits = core.spawn, false, 0
