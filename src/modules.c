@@ -50,6 +50,10 @@ void sbx_modules_open(lua_State *L, const char *directory) {
   lua_pushstring(L, directory);
   *(struct timespec *)lua_newuserdatauv(L, sizeof program.st_mtim, 0) = program.st_mtim;
   lua_pushcclosure(L, search, 2);
+  lua_getfield(L, -3, "loaded");
+  lua_pushvalue(L, -2);
+  lua_setfield(L, -2, "sbx.embedded"); /* for scripts.lua, which gives a chunk other globals */
+  lua_pop(L, 1);
   lua_seti(L, -2, 2);
   lua_pop(L, 2);
 }

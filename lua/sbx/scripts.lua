@@ -56,16 +56,20 @@ local function remember(script, path, next_one)
   places[script] = list
 end
 
-local function run(name, path, text, next_one)
-  errors.part_of_library("@" .. path)
-  local chunk, message = files.compile(text, "@" .. path, surroundings())
-  if not chunk then return nil, place(message, path) end
+local function run_chunk(name, path, chunk, next_one)
   local ok, value = pcall(chunk, next_one)
   if not ok then return nil, place(value, path) end
   local problem = problem_of(name, value)
   if problem then return nil, path .. ": " .. problem end
   remember(value, path, next_one)
   return value
+end
+
+local function run(name, path, text, next_one)
+  errors.part_of_library("@" .. path)
+  local chunk, message = files.compile(text, "@" .. path, surroundings())
+  if not chunk then return nil, place(message, path) end
+  return run_chunk(name, path, chunk, next_one)
 end
 
 local function directories(env)
@@ -75,8 +79,19 @@ local function directories(env)
   return list
 end
 
+-- The program has the installed ones inside, compiled, while nobody has edited them (modules.h).
+local function embedded(name)
+  local find = package.loaded["sbx.embedded"]
+  if not find then return nil end
+  local chunk, path = find("sbx." .. name)
+  if chunk then debug.setupvalue(chunk, 1, surroundings()) end
+  return chunk, path
+end
+
 -- Read anew each time: an edit of a script's changes the table that it was given.
 local function installed(name, core)
+  local chunk, path = embedded(name)
+  if chunk then return run_chunk(name, path, chunk) end
   local directory = files.MODULES
   local text = directory and core.fs_read(directory .. "/" .. name .. ".lua")
   if text then return run(name, directory .. "/" .. name .. ".lua", text) end
@@ -126,7 +141,7 @@ end
 
 -- Lua cuts a long path to its end: the script's file that ends so is the one.
 local function full_path(list, shown)
-  local tail = shown:gsub("^%.%.%.", "")
+  local tail = shown:gsub("^%.%.%.", ""):gsub("^%[sbxlua%]/", "")
   for _, path in ipairs(list) do
     if path:sub(-#tail) == tail then return path end
   end
