@@ -170,9 +170,24 @@ local function is_needed(work, entry)
   return not is_optional(work, entry) and not is_warned_of(work, entry)
 end
 
+local function bare_name(entry)
+  return entry.operation == "create" and (entry.path or ""):match("/%.?([^/]+)$") or nil
+end
+
+-- The first of several places in which one process tried to make the same: what it wanted.
+local function first_place(evidence, k)
+  local name = bare_name(evidence[k])
+  for i = 1, name and k - 1 or 0 do
+    if evidence[i].pid == evidence[k].pid and bare_name(evidence[i]) == name then
+      return evidence[i]
+    end
+  end
+  return evidence[k]
+end
+
 local function last_needed(work, evidence)
   for k = #evidence, 1, -1 do
-    if is_needed(work, evidence[k]) then return evidence[k] end
+    if is_needed(work, evidence[k]) then return first_place(evidence, k) end
   end
 end
 
@@ -188,9 +203,11 @@ end
 function M.by_text(work, all)
   local evidence = without_those(work, all)
   local line, is_other = spoken.last_word(work.words, work.lines, evidence)
-  local entry = told_in_message(work, evidence)
-  if entry and not is_other then return entry, M.reason_of(entry, "and its output names it") end
-  if not line then return nil, nil end
+  local entry
+  if not line then
+    entry = told_in_message(work, evidence)
+    return entry, entry and M.reason_of(entry, "and its output names it")
+  end
   if is_other and work.only_refused and spoken.has_any(line, work.words.summaries) then
     entry = M.told(work, evidence)
     if entry then return entry, M.reason_of(entry, "and its output names it") end

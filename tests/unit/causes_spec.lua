@@ -40,6 +40,13 @@ describe("a quiet failure", function()
                                 { { 2, "create", "/o/__pycache__/m.pyc", "EROFS", 1 } })))
   end)
 
+  it("is of the place that was wanted, not of where the same was tried next", function()
+    local _, path = judge(1, "", { { 2, 1, "vim", 1, 9 } },
+                          { { 2, "create", "/o/.f.swp", "EROFS", 1 },
+                            { 2, "create", "/var/tmp/f.swp", "EROFS", 2 } })
+    assert.equal("/o/.f.swp", path)
+  end)
+
   it("goes up a chain of several", function()
     local failures = { { 5, 4, "ld", 1, 2 }, { 4, 3, "gcc", 1, 3 }, { 3, 2, "make", 2, 4 },
                        { 2, 1, "sh", 2, 5 } }
@@ -157,6 +164,13 @@ describe("what a program mostly gets over", function()
     end
     assert.equal("confirmed", verdict("/h/.npm"))
     assert.equal("none", verdict("/w/package.json"))
+    local said = "npm error code EROFS\nnpm error path /h/.npmrc\n"
+      .. "npm error rofs EROFS: read-only file system, open '/h/.npmrc'\n"
+      .. "npm error Logs were not written to: /h/.npm/_logs\n"
+    local _, path = judge(226, said, { { 2, 1, "npm", 226, 9 } },
+                          { { 2, "create", "/h/.npm", "EROFS", 1, "npm", nil, "mkdir" },
+                            { 2, "create", "/h/.npmrc", "EROFS", 2, "npm", nil, "openat" } })
+    assert.equal("/h/.npmrc", path)
   end)
 
   it("is a directory for settings, which is made if it can be", function()
