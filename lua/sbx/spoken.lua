@@ -50,10 +50,21 @@ end
 -- A name of one or two letters stands in too many lines.
 local SHORTEST = 3
 
+-- The whole path, or what lies below it: "/h/.npm" is not in "/h/.npmrc".
+local function has_path(line, path)
+  local from = 1
+  while true do
+    local first, last = line:find(path, from, true)
+    if not first then return false end
+    if not line:sub(last + 1, last + 1):find("[%w_%-]") then return true end
+    from = first + 1
+  end
+end
+
 function M.names(line, entry)
   for _, what in ipairs({ entry.path or false, entry.target or false, entry.address or false }) do
     local text = what and what:lower():gsub("^unix:", "")
-    if text and line:find(text, 1, true) then return true end
+    if text and has_path(line, text) then return true end
     local last = text and text:match("([^/]+)/*$")
     if last and #last >= SHORTEST and has_word(line, last) then return true end
   end

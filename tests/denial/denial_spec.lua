@@ -1,7 +1,9 @@
 -- Verdicts and evidence on what developers and agents really run (cases.lua), against the truth
 -- measured here. SBX_DENIAL_TABLE=1 prints the table, SBX_DENIAL=TEXT runs only lines with TEXT.
 local sbx = require "sbx"
+local fresh = require "tests.denial.fresh"
 local score = require "tests.denial.score"
+local support = require "tests.support"
 
 local only = os.getenv("SBX_DENIAL")
 
@@ -15,6 +17,12 @@ local function suite(tier)
       io.stderr:write("== ", tier, "\n", score.report(rows, skipped), "\n")
       local unseen = score.rows(only, require "tests.denial.unseen")
       io.stderr:write("-- lines that it was never tuned on\n", score.report(unseen, {}), "\n")
+      if not support.is_root then
+        for _, hand in ipairs({ "independent", "independent_too" }) do
+          local others = fresh.rows(require("tests.denial." .. hand), tier)
+          io.stderr:write("-- ", hand, "\n", score.report(others, {}), "\n")
+        end
+      end
     end
   end)
 

@@ -171,6 +171,7 @@ describe("what a program mostly gets over", function()
                           { { 2, "create", "/h/.npm", "EROFS", 1, "npm", nil, "mkdir" },
                             { 2, "create", "/h/.npmrc", "EROFS", 2, "npm", nil, "openat" } })
     assert.equal("/h/.npmrc", path)
+    assert.equal("none", verdict("/h/.npmx"))
   end)
 
   it("is a directory for settings, which is made if it can be", function()
