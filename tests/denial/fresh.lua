@@ -3,6 +3,7 @@
 -- where they like.
 local denial = require "sbx.denial"
 local sbx = require "sbx"
+local score = require "tests.denial.score"
 local support = require "tests.support"
 
 local M = {}
@@ -54,12 +55,6 @@ function Place:run(case, tier)
   return r or out or error(("%s: %s"):format(case.line, err), 0)
 end
 
-local function cause_of(out)
-  for _, entry in ipairs(out.denial.evidence) do
-    if entry.cause then return entry end
-  end
-end
-
 local function fits(cause, want)
   local subject = cause and (cause.path or cause.address or cause.family) or ""
   for pattern in want:gmatch("[^|]+") do
@@ -76,7 +71,7 @@ local function look(place, case, tier, free)
     case = { line = case.line, policy = "fresh" }, denied = out.exit_code ~= 0 and free == 0,
     codes = { free, out.exit_code }, watched = out.denial.verdict, unwatched = unwatched,
     heuristic = denial.is_likely_sandbox_denied(out.sandbox.type, out),
-    is_watched = out.denial.watched, cause = cause_of(out), out = out,
+    is_watched = out.denial.watched, cause = score.cause_of(out), out = out,
   }
   if row.denied and row.watched == "confirmed" and case.want then
     row.named = fits(row.cause, case.want)

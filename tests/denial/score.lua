@@ -112,7 +112,8 @@ local function names(place, case, entry)
   return false
 end
 
-local function cause_of(out)
+--- The refusal that the verdict rests on.
+function M.cause_of(out)
   for _, entry in ipairs(out.denial.evidence) do
     if entry.cause then return entry end
   end
@@ -137,7 +138,7 @@ local function look(place, case)
   local free = free_code(place, case.line)
   local watched = run(place, case.line, case.policy, true)
   local unwatched = run(place, case.line, case.policy, false)
-  local cause = cause_of(watched)
+  local cause = M.cause_of(watched)
   local row = {
     case = case, denied = watched.exit_code ~= 0 and free == 0,
     codes = { free, watched.exit_code, unwatched.exit_code },

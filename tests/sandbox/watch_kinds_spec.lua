@@ -140,6 +140,20 @@ attempt(lambda: socket.socket(2, 2).sendto(b"x", ("127.0.0.1", 53)))]],
                   watch.lines(r))
     end)
 
+    it("tells addresses of IPv4 in the form of IPv6 likewise, not those inside", function()
+      local r = scene:python(tier, CONNECT .. [[
+six = socket.AF_INET6
+attempt(lambda: socket.socket(six).bind(("::ffff:127.0.0.1", 0)))
+attempt(lambda: socket.socket(six).bind(("::ffff:0.0.0.0", 0)))
+attempt(lambda: socket.socket(six).bind(("::1", 0)))
+attempt(lambda: socket.socket(six).bind(("::", 0)))
+attempt(tcp(("::ffff:192.0.2.1", 80), six)); attempt(tcp(("2001:db8::1", 80), six))]],
+        { policy = { network = "loopback" } })
+      assert.equal(("OK\n"):rep(4) .. ("ENETUNREACH\n"):rep(2), r.stdout, r.stderr)
+      assert.same({ "connect [2001:db8::1]:80 ENETUNREACH",
+                    "connect [::ffff:192.0.2.1]:80 ENETUNREACH" }, watch.lines(r))
+    end)
+
     it("connects to listed sockets, and tells of others", function()
       local listener = support.listener(scene.dir)
       local r = scene:python(tier, CONNECT .. ([[
