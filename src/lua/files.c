@@ -104,10 +104,12 @@ static int fs_read(lua_State *L) {
   luaL_argcheck(L, max > 0 && max <= (1 << 30), 2, "out of range");
   size_t room = max < SMALL ? (size_t)max : SMALL;
   ssize_t size = read_file(path, buffer, room);
-  if (size > SMALL) {
-    room = room_for(path, (size_t)max);
+  if (size > SMALL) room = room_for(path, (size_t)max);
+  while (size > SMALL) {
     buffer = lua_newuserdatauv(L, room + 1, 0);
     size = read_file(path, buffer, room);
+    if (size < 0 || (size_t)size <= room || room == (size_t)max) break;
+    room = room < (size_t)max / 4 ? room * 4 : (size_t)max; /* it says that it is smaller */
   }
   if (size >= 0 && (size_t)size > room) errno = EFBIG;
   if (size < 0 || (size_t)size > room) return sbx_lua_errno(L, "read", path);

@@ -28,6 +28,7 @@ static const sbx_sandbox *like_of(lua_State *L, int index) {
 /* core.sandbox(plan [, like]) -> sandbox, or nil and an error */
 int sbx_lua_sandbox(lua_State *L) {
   struct sbx_error err = {0};
+  lua_settop(L, 2);
   const sbx_plan *plan = sbx_lua_plan(L, 1);
   sbx_sandbox **box = lua_newuserdatauv(L, sizeof(void *), 0);
   *box = NULL;
