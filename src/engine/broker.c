@@ -74,18 +74,30 @@ static int open_path(pid_t pid, const char *path) {
   return fd;
 }
 
-/* By what it is: a command may move another socket to a listed path where it can write. */
-static bool is_listed(const sbx_plan *plan, int fd) {
+/* Of this process, and of the moment: it says nothing of what was asked for. */
+static bool is_own_lack(int code) {
+  return code == EMFILE || code == ENFILE || code == ENOMEM || code == EINTR;
+}
+
+/* What the command is told where the path leads to nothing that can be looked at. */
+static int no_target(int code) {
+  if (code == ENOENT || code == ENOTDIR) return code;
+  return is_own_lack(code) ? EAGAIN : EACCES;
+}
+
+/* By what it is: a command may move another socket to a listed path where it can write. 0, EACCES,
+ * or EAGAIN where it can't be told. */
+static int check_listed(const sbx_plan *plan, int fd) {
   struct stat st;
-  if (fstat(fd, &st) < 0) return false;
+  if (fstat(fd, &st) < 0) return no_target(errno);
   struct sbx_cursor cursor = sbx_plan_cursor(plan);
   const struct sbx_record_header *header;
   while ((header = sbx_plan_next(&cursor))) {
     const struct sbx_socket_record *record = sbx_record_payload(header);
     if (header->type == SBX_RECORD_SOCKET && record->dev == st.st_dev && record->ino == st.st_ino)
-      return true;
+      return 0;
   }
-  return false;
+  return EACCES;
 }
 
 /* A thread may have descriptors of its own (CLONE_FILES). Before Linux 6.9 only the first of a
@@ -124,10 +136,11 @@ static int call_by_path(const struct sbx_broker *broker, const call *taken,
   int code = sbx_address_path(address->bytes, address->size, path);
   if (code) return code;
   int target = open_path((pid_t)taken->pid, path);
-  if (target < 0) return errno == ENOENT || errno == ENOTDIR ? errno : EACCES;
-  if (!is_listed(broker->plan, target)) {
+  if (target < 0) return no_target(errno);
+  code = check_listed(broker->plan, target);
+  if (code) {
     sbx_fd_close(&target);
-    return EACCES;
+    return code;
   }
   int socket = sbx_broker_borrow((pid_t)taken->pid, (int)taken->data.args[0]);
   code = socket < 0 ? EBADF : 0;
@@ -144,9 +157,9 @@ bool sbx_broker_lists(const struct sbx_broker *broker, pid_t caller, const void 
   if (sbx_connector_takes(address, size)) return sbx_connector_lists(broker, address, size);
   if (size > SBX_ADDRESS_MAX || sbx_address_path(address, size, path) != 0) return false;
   int target = open_path(caller, path);
-  /* nothing is there: the call itself says so */
-  if (target < 0) return errno == ENOENT || errno == ENOTDIR;
-  bool listed = is_listed(broker->plan, target);
+  /* nothing is there, or it can't be told here: the call itself says so */
+  if (target < 0) return no_target(errno) != EACCES;
+  bool listed = check_listed(broker->plan, target) != EACCES;
   sbx_fd_close(&target);
   return listed;
 }
