@@ -24,8 +24,7 @@ local FOREIGN = {
 }
 
 local function prepare(opts, verb)
-  local alone = type(opts) == "table" and opts.ahead == false
-  if verb ~= "transform" and not alone then core.expect() end
+  if verb ~= "transform" then core.expect() end
   local o, err = options.read(opts, verb)
   if not o then return nil, err end
   local edited, cwd, held
