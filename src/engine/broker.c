@@ -74,9 +74,18 @@ static int open_path(pid_t pid, const char *path) {
   return fd;
 }
 
-/* Of this process, and of the moment: it says nothing of what was asked for. */
+/* Of this process, of the moment, or of the disk: it says nothing of what was asked for. */
 static bool is_own_lack(int code) {
-  return code == EMFILE || code == ENFILE || code == ENOMEM || code == EINTR;
+  switch (code) {
+  case EMFILE:
+  case ENFILE:
+  case ENOMEM:
+  case EINTR:
+  case EINVAL: /* fcntl(2): no descriptor is left that is high enough */
+  case EIO:
+  case ENXIO: return true;
+  default: return false;
+  }
 }
 
 /* What the command is told where the path leads to nothing that can be looked at. */
