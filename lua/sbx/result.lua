@@ -7,6 +7,7 @@ local evidence = require "sbx.evidence"
 local limits = require "sbx.limits"
 local paths = require "sbx.paths"
 local scripts = require "sbx.scripts"
+local shellline = require "sbx.shellline"
 local suggesting = require "sbx.suggesting"
 
 local M = {}
@@ -199,19 +200,13 @@ local function denied(out, reason)
   return errors.new("denied", message, { output = out })
 end
 
--- No longer than what is looked at of a line (shellline.lua).
-local MOST_OF_A_SCRIPT = 8192
-
-local function read_script(spec, path)
-  local text = core.world():read(paths.join(spec.cwd, path))
-  return text and #text <= MOST_OF_A_SCRIPT and text or nil
-end
-
 -- What a judge gets to see of a run: the refusals, and beside them how its processes ended.
 local function seen_of(out, spec)
   local seen = evidence.for_judge(out.denial)
   seen.command = spec.o.argv
-  seen.read = function(path) return read_script(spec, path) end
+  seen.read = function(path)
+    return (core.fs_read(paths.join(spec.cwd, path), shellline.MOST_BYTES))
+  end
   return seen
 end
 

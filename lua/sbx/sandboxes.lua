@@ -105,12 +105,13 @@ end
 -- it can't be told, and then nothing is kept.
 local function key_of(o, cwd)
   if policies.is_relative(o.policy) then cwd = cwd .. "|" .. tostring(core.cwd()) end
+  local ahead = tostring(o.ahead ~= false)
   if type(o.policy) == "string" and not o.require and not o.allow_missing
     and not o.limits and not o.on_connect then
-    return table.concat({ o.sandbox, o.tier, tostring(o.watch), tostring(o.ahead), #o.policy,
-                          o.policy, cwd }, "|")
+    return table.concat({ o.sandbox, o.tier, tostring(o.watch), ahead, #o.policy, o.policy, cwd },
+                        "|")
   end
-  local out = { o.sandbox, "|", o.tier, "|", tostring(o.watch), "|", tostring(o.ahead), "|",
+  local out = { o.sandbox, "|", o.tier, "|", tostring(o.watch), "|", ahead, "|",
                 o.on_connect and "asks|" or "" }
   local ok = write_value(out, o.policy) and write_value(out, o.require or false)
     and write_value(out, o.allow_missing or false) and write_value(out, o.limits or false)

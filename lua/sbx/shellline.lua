@@ -5,10 +5,9 @@ local M = {}
 
 M.SHELLS = { sh = true, bash = true, dash = true, zsh = true, ksh = true, ash = true }
 
-local function is_shell(word)
-  local name = word and word:match("([^/]+)$")
-  return name ~= nil and M.SHELLS[name] or false
-end
+local function basename(path) return (path or ""):match("([^/]+)/*$") end
+
+local function is_shell(word) return M.SHELLS[basename(word) or ""] or false end
 
 -- The text of a script that a shell runs: only of one that ends no sooner than it says (`-e`).
 local function text_of(work, path)
@@ -42,6 +41,7 @@ local function script_of(work)
   if work.script == nil then
     local outer = outer_of(work)
     work.script = outer and inner_of(work, outer) or false
+    work.is_nested = outer ~= nil and work.script ~= outer
   end
   return work.script or nil
 end
@@ -81,12 +81,13 @@ local function next_cut(script, from)
 end
 
 -- The line may be an agent's, and the host waits: of a longer one nothing is said.
-local MOST_BYTES, MOST_STEPS = 8192, 100
+M.MOST_BYTES = 8192
+local MOST_STEPS = 100
 
 -- `cut`: the character before it.
 local function cut_up(line)
   local list, from, cut, script = {}, 1, "", without_documents(line)
-  while #script <= MOST_BYTES and #list < MOST_STEPS do
+  while #script <= M.MOST_BYTES and #list < MOST_STEPS do
     local at = next_cut(script, from)
     list[#list + 1] = { text = script:sub(from, (at or 0) - 1), cut = cut }
     if not at then return list end
@@ -116,8 +117,6 @@ local function is_word_in(text, word)
     from = last + 1
   end
 end
-
-local function basename(path) return (path or ""):match("([^/]+)/*$") end
 
 -- The last statement, where nothing decides whether it is reached.
 local function last_statement(script)
@@ -209,8 +208,7 @@ end
 
 --- Whether the line is another's: `sh -c "bash -c '…'"`.
 function M.is_nested(work)
-  local outer = outer_of(work)
-  return outer ~= nil and inner_of(work, outer) ~= outer
+  return script_of(work) ~= nil and work.is_nested
 end
 
 --- Whether a program is a step of the line before the last one; a shell is where it could not begin

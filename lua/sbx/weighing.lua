@@ -199,24 +199,26 @@ function M.reason_of(entry, why)
                        why)
 end
 
+local function as_named(entry)
+  if entry then return entry, M.reason_of(entry, "and its output names it") end
+  return nil, nil
+end
+
 --- What the text says of these refusals: the one it gives as the reason, or that it gives another.
 function M.by_text(work, all)
   local evidence = without_those(work, all)
   local line, is_other = spoken.last_word(work.words, work.lines, evidence)
+  if not line then return as_named(told_in_message(work, evidence)) end
   local entry
-  if not line then
-    entry = told_in_message(work, evidence)
-    return entry, entry and M.reason_of(entry, "and its output names it")
-  end
   if is_other and work.only_refused and spoken.has_any(line, work.words.summaries) then
     entry = M.told(work, evidence)
-    if entry then return entry, M.reason_of(entry, "and its output names it") end
+    if entry then return as_named(entry) end
   end
   entry = M.missed(work, evidence)
   if entry then return entry, M.reason_of(entry, "and its output misses it") end
   if is_other then return nil, "it says another reason: " .. line end
   entry = told_in(work.words, line, evidence) or M.told(work, evidence)
-  if entry then return entry, M.reason_of(entry, "and its output names it") end
+  if entry then return as_named(entry) end
   entry = spoken_in(work, line, evidence)
   if entry then return entry, M.reason_of(entry, "and its output speaks of a refusal") end
   return nil, nil

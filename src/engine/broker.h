@@ -42,7 +42,7 @@ struct sbx_broker {
 int sbx_broker_open(struct sbx_broker *broker, int listener, int control, const sbx_plan *plan);
 /* After poll(2) said so. */
 void sbx_broker_serve(struct sbx_broker *broker, short events);
-/* After poll(2) said something but POLLIN: whether nobody is left who could call. */
+/* After poll(2) said something but POLLIN: looks whether anybody is left who could call. */
 void sbx_broker_hung_up(struct sbx_broker *broker, short events);
 /* Makes one call that was taken. */
 void sbx_broker_call(struct sbx_broker *broker, const struct seccomp_notif *taken);

@@ -64,7 +64,7 @@ static bool find_base(const struct sbx_look *look, int at, const char *path, str
 
 static bool is_it(const struct sbx_directory *known, const struct base *base,
                   const struct split *parts) {
-  return known->used && known->inode == base->inode && known->dev == base->device &&
+  return known->used && known->inode == base->inode && known->device == base->device &&
          known->mount == base->mount && strncmp(known->text, parts->path, parts->size) == 0 &&
          known->text[parts->size] == 0;
 }
@@ -135,7 +135,7 @@ static struct sbx_directory *keep(const struct sbx_look *look, int at, const str
   }
   struct sbx_directory *known = &list->list[list->next++ % SBX_KNOWN_MAX];
   drop(known);
-  *known = (struct sbx_directory){.dev = base->device,
+  *known = (struct sbx_directory){.device = base->device,
                                   .inode = base->inode,
                                   .mount = base->mount,
                                   .since_ns = sbx_now(),
@@ -198,10 +198,10 @@ static bool finds_device(const struct sbx_look *look, const struct sbx_directory
 /* What was found once stays there in a directory that is fixed. */
 static bool is_writable_device(const struct sbx_look *look, struct sbx_directory *known,
                                const char *name) {
-  if (strcmp(known->device, name) == 0) return true;
+  if (strcmp(known->node, name) == 0) return true;
   if (!finds_device(look, known, name)) return false;
-  if (known->fixed && strlen(name) < sizeof known->device)
-    memcpy(known->device, name, strlen(name) + 1);
+  if (known->fixed && strlen(name) < sizeof known->node)
+    memcpy(known->node, name, strlen(name) + 1);
   return true;
 }
 

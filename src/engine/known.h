@@ -24,14 +24,14 @@ enum sbx_use {
 struct sbx_known {
   size_t next; /* as many were put there so far: no page of the others is touched */
   struct sbx_directory {
-    uint64_t dev, inode, mount; /* that the path is relative to; 0: the root */
+    uint64_t device, inode, mount; /* that the path is relative to; 0: the root */
     int64_t since_ns;
     int fd; /* the directory, as a place */
     bool used, quiet;
-    bool fixed;                  /* no name in it can be made, taken away or replaced from inside */
-    char text[SBX_KNOWN_TEXT];   /* as it was given, up to the last name */
-    char real[SBX_KNOWN_TEXT];   /* "": too long to be kept */
-    char device[SBX_KNOWN_NAME]; /* that can be written, in one that is fixed */
+    bool fixed;                /* no name in it can be made, taken away or replaced from inside */
+    char text[SBX_KNOWN_TEXT]; /* as it was given, up to the last name */
+    char real[SBX_KNOWN_TEXT]; /* "": too long to be kept */
+    char node[SBX_KNOWN_NAME]; /* a device that can be written, in one that is fixed */
   } list[SBX_KNOWN_MAX];
 };
 

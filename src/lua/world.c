@@ -20,16 +20,6 @@
 
 enum question { ASK_STAT, ASK_LSTAT, ASK_REALPATH, ASK_READLINK, ASK_READ };
 
-struct answer {
-  bool found;
-  uint64_t dev, ino, mount;
-  uint32_t uid;
-  uint16_t type;
-  char *text; /* realpath, read: malloc'd */
-  size_t size;
-  const sbx_engine *engine; /* for the time of asking; NULL: none was made yet */
-};
-
 /* What a file was when it was read. */
 struct version {
   uint64_t dev, ino;
@@ -38,11 +28,21 @@ struct version {
   bool settled; /* so long ago by then that whatever is written since has another time */
 };
 
+struct answer {
+  bool found;
+  uint64_t dev, ino, mount;
+  uint32_t uid;
+  uint16_t type;
+  char *text; /* realpath, read: malloc'd */
+  size_t size;
+  struct version version;   /* read: of the file; says nothing of whether answers are the same */
+  const sbx_engine *engine; /* for the time of asking; NULL: none was made yet */
+};
+
 struct asked {
   enum question question;
   char *path;
   struct answer answer;
-  struct version version; /* of what was read */
 };
 
 struct world {
@@ -124,14 +124,14 @@ static bool same_time(const struct timespec *a, const struct timespec *b) {
 /* Read long after it was last changed, and not changed since: its content needs no second look. */
 static bool is_same_version(const struct asked *entry) {
   struct stat st;
-  const struct version *then = &entry->version;
+  const struct version *then = &entry->answer.version;
   if (!then->settled || stat(entry->path, &st) < 0) return false;
   return then->dev == st.st_dev && then->ino == st.st_ino && then->size == st.st_size &&
          same_time(&then->modified, &st.st_mtim) && same_time(&then->changed, &st.st_ctim);
 }
 
 /* A file is read whole or not at all: one byte more than it has tells that it grew meanwhile. */
-static void ask_read(const char *path, struct answer *answer, struct version *version) {
+static void ask_read(const char *path, struct answer *answer) {
   struct stat st;
   int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return;
@@ -140,20 +140,20 @@ static void ask_read(const char *path, struct answer *answer, struct version *ve
     ssize_t size = read_up_to(fd, answer->text, (size_t)st.st_size + 1);
     answer->found = size >= 0 && size <= st.st_size;
     answer->size = answer->found ? (size_t)size : 0;
-    if (answer->found && version) *version = version_of(&st);
+    if (answer->found) answer->version = version_of(&st);
   }
   close_quietly(fd);
 }
 
 static void ask(const sbx_engine *engine, enum question question, const char *path,
-                struct answer *answer, struct statx *st, struct version *version) {
+                struct answer *answer, struct statx *st) {
   *answer = (struct answer){.engine = engine};
   switch (question) {
   case ASK_STAT: ask_stat(path, 0, answer, st); break;
   case ASK_LSTAT: ask_stat(path, AT_SYMLINK_NOFOLLOW, answer, st); break;
   case ASK_REALPATH: ask_realpath(path, answer); break;
   case ASK_READLINK: ask_readlink(path, answer); break;
-  case ASK_READ: ask_read(path, answer, version); break;
+  case ASK_READ: ask_read(path, answer); break;
   }
   answer->engine = NULL;
 }
@@ -201,7 +201,7 @@ static const struct answer *answer_of(lua_State *L, enum question question, stru
   struct asked *entry = new_entry(L, world, path);
   entry->question = question;
   errno = 0;
-  ask(sbx_lua_engine_made(L), question, path, &entry->answer, st, &entry->version);
+  ask(sbx_lua_engine_made(L), question, path, &entry->answer, st);
   if (!entry->answer.found) note_trouble(world, path, errno);
   return &entry->answer;
 }
@@ -250,7 +250,7 @@ static bool is_same(const sbx_engine *engine, const struct asked *entry) {
   struct answer now;
   struct statx st;
   if (entry->question == ASK_READ && is_same_version(entry)) return true;
-  ask(engine, entry->question, entry->path, &now, &st, NULL);
+  ask(engine, entry->question, entry->path, &now, &st);
   bool same = same_answer(&now, &entry->answer);
   free(now.text);
   return same;

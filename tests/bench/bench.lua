@@ -26,7 +26,7 @@ local function parse_options()
   parser:option("--mib", "MiB of output in the output part.", "1024"):convert(tonumber)
   parser:option("--repeats", "Interleaved runs of the output part.", "7"):convert(tonumber)
   parser:option("--growth-runs", "Runs in the parts growth and lines.", "100000"):convert(tonumber)
-  parser:option("--rounds", "Interleaved runs of each work in the watch part.", "7")
+  parser:option("--rounds", "Interleaved runs of each work in the parts work and watch.", "7")
     :convert(tonumber)
   parser:option("--many", "Commands in the part of many at once.", "2000"):convert(tonumber)
   parser:option("--peers", "Interleaved runs of the part of peers.", "200"):convert(tonumber)
@@ -46,11 +46,12 @@ end
 
 local options = parse_options()
 local chosen = #options.part > 0 and options.part or ORDER
-print(machine.describe())
+local described = machine.describe()
+print(described)
 print()
 print_row({what = "what", measured = "measured", ratio = "ratio", goal = "goal"})
 
-local missed, drawn = 0, picture.new(machine.describe())
+local missed, drawn = 0, picture.new(described)
 for _, name in ipairs(chosen) do
   for _, row in ipairs(parts[name](options, drawn)) do
     print_row(row)

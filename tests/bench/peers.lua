@@ -173,7 +173,7 @@ return function(options, picture)
     local own, other = medians["sbxlua run, contained tier"], medians[over[1]]
     if other then
       rows[#rows + 1] = {
-        what = "sbxlua run, contained tier, over " .. over[1]:match("^%S+"), measured = "",
+        what = "sbxlua run, contained tier, over " .. over[1]:match("^%a+"), measured = "",
         ratio = ("%.2f"):format(own / other), goal = ("<= %.2f"):format(over[2]),
         met = own / other <= over[2],
       }

@@ -19,9 +19,9 @@ end
 
 -- The plan lists sets of layers that hold the same: without the user namespace that root doesn't
 -- need, or with a way to end the tree that needs no PID namespace. Each refusal stands in all.
--- The command itself hears of it: nobody could make its connect, or nobody read its input.
 local UNREACHED = { EACCES = true, ELOOP = true } -- a path to what may not be looked at
 
+-- The command itself hears of it: nobody could make its connect, or nobody read its input.
 local function is_told(word, call, errno)
   local in_run = call.role:find("^supervisor") ~= nil and call.phase == "run"
   if word == "unix=EACCES" and call.name == "openat2" and in_run then
