@@ -22,4 +22,15 @@ function M.start(line, directory)
   end
 end
 
+---The same of a Python program.
+---@param text string   the program
+---@param words string  its arguments
+function M.python(text, words, directory)
+  local path = directory .. "/ask.py"
+  local file = assert(io.open(path, "w"))
+  file:write(text)
+  file:close()
+  return M.start(("python3 %s %s"):format(path, words), directory)
+end
+
 return M

@@ -2,6 +2,7 @@
 local ask = require "tests.bench.ask"
 local floor = require "floor"
 local sbx = require "sbx"
+local scratch = require "tests.bench.scratch"
 local stats = require "tests.bench.stats"
 
 local TRUE = { "/bin/true" }
@@ -147,9 +148,7 @@ local function row_of(line, points, ratio)
 end
 
 return function(options, picture)
-  local pipe = assert(io.popen("mktemp -d /var/tmp/sbx-bench.XXXXXX"))
-  local directory = pipe:read("l")
-  pipe:close()
+  local directory = scratch()
   local rows = {}
   for i, line in ipairs(LINES) do
     local points, ratio = line[3](options, directory)

@@ -3,6 +3,7 @@
 local ask = require "tests.bench.ask"
 local floor = require "floor"
 local sbx = require "sbx"
+local scratch = require "tests.bench.scratch"
 local stats = require "tests.bench.stats"
 
 local MIB = 1024 * 1024
@@ -55,14 +56,8 @@ for line in sys.stdin:
     print(len(subprocess.run(sys.argv[1:], capture_output=True).stdout), flush=True)]]
 
 local function python(command, size)
-  local pipe = assert(io.popen("mktemp -d /var/tmp/sbx-bench.XXXXXX"))
-  local directory = pipe:read("l")
-  pipe:close()
-  local file = assert(io.open(directory .. "/whole.py", "w"))
-  file:write(PYTHON)
-  file:close()
-  local line = ("python3 %s/whole.py %s"):format(directory, table.concat(command, " "))
-  local tell, stop = ask.start(line, directory)
+  local directory = scratch()
+  local tell, stop = ask.python(PYTHON, table.concat(command, " "), directory)
   return function() assert(tonumber(tell()) == size) end, function()
     stop()
     os.execute("rm -r " .. directory)

@@ -2,6 +2,7 @@
 -- is not installed is left out.
 local ask = require "tests.bench.ask"
 local floor = require "floor"
+local scratch = require "tests.bench.scratch"
 local stats = require "tests.bench.stats"
 
 local WARM_UP = 10
@@ -25,13 +26,6 @@ import subprocess, sys
 for line in sys.stdin:
     subprocess.run(["/bin/true"], capture_output=True)
     print(flush=True)]]
-
-local function python(path, directory)
-  local file = assert(io.open(directory .. "/peer.py", "w"))
-  file:write(PYTHON)
-  file:close()
-  return ask.start(("%s %s/peer.py"):format(path, directory), directory)
-end
 
 local function popen()
   local pipe = assert(io.popen("/bin/true"))
@@ -109,7 +103,7 @@ local function found(directory)
   add("luv's uv.spawn", has_luv and luv(uv))
   if path then
     local way
-    way, close = python(path, directory)
+    way, close = ask.python(PYTHON, "", directory)
     add("Python's subprocess.run", way)
   end
   path = program("bwrap")
@@ -151,9 +145,7 @@ local OVER = {
 }
 
 return function(options, picture)
-  local pipe = assert(io.popen("mktemp -d /var/tmp/sbx-bench.XXXXXX"))
-  local directory = pipe:read("l")
-  pipe:close()
+  local directory = scratch()
   if program("npm") and not from_npm(SRT) then os.execute(BRING:format(PEERS, PEERS)) end
   local list, close = found(directory)
   local quick, slow = split(list)

@@ -2,20 +2,11 @@
 -- several ways, interleaved.
 local floor = require "floor"
 local sbx = require "sbx"
+local scratch = require "tests.bench.scratch"
 
 local M = {}
 
-local BASE = os.getenv("SBX_BENCH_DIRECTORY") or "/var/tmp"
-
 function M.shell(line, ...) assert(os.execute(line:format(...))) end
-
--- On a disk file system, outside of what is shared by the policies.
-local function workspace()
-  local pipe = assert(io.popen("d=$(mktemp -d " .. BASE .. "/sbx-bench.XXXXXX) && realpath $d"))
-  local directory = pipe:read("l")
-  pipe:close()
-  return directory
-end
 
 local PREPARE = [[cd %s && mkdir tree project && cd tree && git init -q . &&
   for d in $(seq 40); do mkdir d$d; for f in $(seq 50); do echo "$d $f" >d$d/f$f; done; done &&
@@ -47,9 +38,10 @@ M.WORK = {
   tar = { line = "tar xf many.tar", before = "rm -rf many" },
 }
 
+---On a disk file system, outside of what is shared by the policies.
 ---@return string directory  with all that the work needs; the caller removes it
 function M.prepare()
-  local directory = workspace()
+  local directory = scratch()
   M.shell(PREPARE, directory)
   return directory
 end
